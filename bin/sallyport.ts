@@ -1,0 +1,47 @@
+import { version } from '../package.json'
+import { exitWith } from './exit.ts'
+
+const HELP = `Usage: sallyport <command> [options]
+
+Reach machines that accept no inbound connection, through a server of your own.
+
+  server                 run the server
+  agent                  run the agent on a machine, or register it
+  connect <node>         open a shell on a node, by its id or name
+  nodes                  list the nodes
+  sessions               list the sessions
+  sessions end <id...>   end sessions
+
+  --version              print the version
+  <command> --help       what the command can do
+`
+
+/** The parts never meet in one process: each is loaded only by the command that needs it. */
+const run = async (argv: readonly string[]): Promise<number> => {
+  const [command, ...rest] = argv
+  switch (command) {
+    case 'server':
+      return (await import('@sallyport/server/main')).runServer(rest)
+    case 'agent':
+      return (await import('@sallyport/agent/main')).runAgent(rest)
+    case '--version':
+    case '-V':
+      process.stdout.write(`${version}\n`)
+      return 0
+    case '--help':
+    case '-h':
+      process.stdout.write(HELP)
+      return 0
+    case undefined:
+      process.stderr.write(HELP)
+      return 2
+    case 'help':
+      if (rest.length > 0) return run([...rest, '--help'])
+      process.stdout.write(HELP)
+      return 0
+    default:
+      return (await import('@sallyport/cli/main')).runCli(argv)
+  }
+}
+
+await exitWith(await run(process.argv.slice(2)))
