@@ -1,0 +1,254 @@
+import type { Crypto } from './crypto.ts'
+import { Incoming } from './incoming.ts'
+import { decodeMessage, encodeMessage, type Message } from './message.ts'
+import { MessageFlag, MessageType, PayloadType } from './message-types.ts'
+import { Outgoing, type SendLimits } from './outgoing.ts'
+import { acknowledgePayload, type ChannelClosed, channelClosedPayload } from './payloads.ts'
+import { STOCK_MAXIMUM_RTO } from './retransmission.ts'
+import { newUuid } from './uuid.ts'
+
+/** What a stock peer is used to (data-plane.md 10.6), without the 1 ms sleep: acknowledgements are the brake. */
+export const STOCK_LIMITS: SendLimits = {
+  payload: 1024,
+  window: 256 * 1024,
+  messages: 200,
+  maximumRto: STOCK_MAXIMUM_RTO,
+}
+
+export type DataChannelOptions = {
+  /** The agent's end sends `output_stream_data` and receives `input_stream_data`; the client's the reverse. */
+  role: 'agent' | 'client'
+  crypto: Crypto
+  /** Milliseconds since the epoch. */
+  now: () => number
+  /** Puts a frame on the current connection; called only between `connected` and `disconnected`. */
+  transmit: (frame: Uint8Array) => void
+  /** Takes a payload, exactly once and in order. False: not now; call `resume` when that changes. */
+  deliver: (payloadType: number, payload: Uint8Array) => boolean
+  /** After `send` returned false: there is room again. */
+  onWritable?: () => void
+  /** The gateway ended the session; `Output` is its reason. */
+  onClosed?: (closed: ChannelClosed) => void
+  /** The gateway says that the far end has come (true) or gone (false). */
+  onPeer?: (present: boolean) => void
+}
+
+/**
+ * One end of a data channel: a reliable, ordered stream of typed payloads over connections that come and go
+ * (data-plane.md 10). A pure state machine: frames, ticks and a clock come in, frames and payloads go out.
+ * Numbers and buffers live as long as the session; the stream survives any number of connections.
+ */
+export class DataChannel {
+  readonly #options: DataChannelOptions
+  readonly #outgoing: Outgoing
+  readonly #incoming: Incoming
+  readonly #sends: string
+  readonly #receives: string
+  #connected = false
+  #cumulative = false
+  #unacknowledged: Message | undefined
+  #wasFull = false
+
+  constructor(options: DataChannelOptions) {
+    this.#options = options
+    const agent = options.role === 'agent'
+    this.#sends = agent ? MessageType.outputStreamData : MessageType.inputStreamData
+    this.#receives = agent ? MessageType.inputStreamData : MessageType.outputStreamData
+    this.#outgoing = new Outgoing(STOCK_LIMITS, options.transmit, options.now)
+    this.#incoming = new Incoming(message => options.deliver(message.payloadType, message.payload))
+  }
+
+  /** Bytes of user data that fit into one message. */
+  get maximumPayload(): number {
+    return this.#outgoing.limits.payload
+  }
+
+  /** Whether a producer may go on sending. */
+  get writable(): boolean {
+    return this.#outgoing.writable
+  }
+
+  /** Whether the peer acknowledged everything. */
+  get drained(): boolean {
+    return this.#outgoing.drained
+  }
+
+  /** Bytes held in both directions: bounded by twice the window plus `INCOMING_LIMIT`. */
+  get bufferedBytes(): number {
+    return this.#outgoing.bufferedBytes + this.#incoming.bufferedBytes
+  }
+
+  /**
+   * Sends `data`, cut into messages that the peer takes. Answers whether the producer may go on; false asks it
+   * to wait for `onWritable`. Throws `ProtocolError` 'buffer-overflow' if it never does. Empty data is nothing.
+   */
+  send(payloadType: number, data: Uint8Array): boolean {
+    for (let offset = 0; offset < data.length; offset += this.maximumPayload) {
+      this.#sendMessage(payloadType, data.subarray(offset, offset + this.maximumPayload))
+    }
+    return this.#checkRoom()
+  }
+
+  /** Sends one payload that must not be cut, whatever its size: handshake, size, flag. */
+  sendWhole(payloadType: number, payload: Uint8Array): void {
+    this.#sendMessage(payloadType, payload)
+    this.#checkRoom()
+  }
+
+  /** Both ends speak `Sallyport/1` from here on (handshake.ts). */
+  agree(limits: SendLimits): void {
+    this.#cumulative = true
+    this.#outgoing.limits = limits
+  }
+
+  /** A connection is open and its opening frame sent: what the old one may have lost goes out again. */
+  connected(): void {
+    this.#connected = true
+    if (this.#cumulative) this.#acknowledgeConsumed()
+    this.#outgoing.open()
+  }
+
+  disconnected(): void {
+    this.#connected = false
+    this.#outgoing.hold()
+  }
+
+  /**
+   * Takes a frame from the connection. Throws `ProtocolError` if it is malformed; nothing of it was used then,
+   * and the connection should be given up. Message types that are not for this end are ignored.
+   */
+  receive(frame: Uint8Array): void {
+    const message = decodeMessage(this.#options.crypto, frame)
+    switch (message.messageType) {
+      case this.#receives:
+        this.#peerIsAlive()
+        this.#receiveStream(message)
+        return
+      case MessageType.acknowledge:
+        this.#peerIsAlive()
+        this.#receiveAcknowledge(message.payload)
+        return
+      case MessageType.startPublication:
+        if (this.#connected) this.#outgoing.open()
+        this.#options.onPeer?.(true)
+        return
+      case MessageType.pausePublication:
+        this.#outgoing.hold()
+        this.#options.onPeer?.(false)
+        return
+      case MessageType.channelClosed:
+        this.#options.onClosed?.(channelClosedPayload.decode(message.payload))
+        return
+      default:
+        return
+    }
+  }
+
+  /** The consumer that answered false to `deliver` can take more. */
+  resume(): void {
+    this.#incoming.resume(message => this.#acknowledge(message))
+  }
+
+  /** Sends the acknowledgement that stands for all of this turn; to be called at its end. */
+  flush(): void {
+    const message = this.#unacknowledged
+    if (message === undefined || !this.#connected) return
+    this.#unacknowledged = undefined
+    this.#sendAcknowledge(message, this.#incoming.expected - 1)
+  }
+
+  /** To be called every some ten milliseconds while `drained` is false. */
+  tick(): void {
+    this.#outgoing.tick()
+  }
+
+  #sendMessage(payloadType: number, payload: Uint8Array): void {
+    const sequenceNumber = this.#outgoing.nextSequenceNumber
+    // data-plane.md 2.4: only the first message of an agent carries SYN.
+    const first = sequenceNumber === 0 && this.#options.role === 'agent'
+    this.#outgoing.push(
+      this.#encode(
+        this.#sends,
+        sequenceNumber,
+        first ? MessageFlag.syn : MessageFlag.none,
+        payloadType,
+        payload,
+      ),
+    )
+  }
+
+  #checkRoom(): boolean {
+    if (!this.#outgoing.writable) this.#wasFull = true
+    return this.#outgoing.writable
+  }
+
+  #receiveStream(message: Message): void {
+    const reception = this.#incoming.receive(message, consumed => this.#acknowledge(consumed))
+    // A duplicate is acknowledged again, or its sender would repeat it for ever (data-plane.md 10.5).
+    if (reception === 'duplicate' || reception === 'buffered') this.#acknowledge(message)
+  }
+
+  #acknowledge(message: Message): void {
+    if (this.#cumulative && message.sequenceNumber < this.#incoming.expected) this.#unacknowledged = message
+    else if (this.#connected) this.#sendAcknowledge(message, undefined)
+  }
+
+  #acknowledgeConsumed(): void {
+    const through = this.#incoming.expected - 1
+    if (through >= 0)
+      this.#sendAcknowledge({ messageId: newUuid(this.#options.crypto), sequenceNumber: through }, through)
+  }
+
+  #sendAcknowledge(
+    message: Pick<Message, 'messageId' | 'sequenceNumber'>,
+    through: number | undefined,
+  ): void {
+    const payload = acknowledgePayload.encode({
+      AcknowledgedMessageType: this.#receives,
+      AcknowledgedMessageId: message.messageId,
+      AcknowledgedMessageSequenceNumber: message.sequenceNumber,
+      IsSequentialMessage: true,
+      AcknowledgedThrough: through,
+    })
+    this.#options.transmit(
+      this.#encode(MessageType.acknowledge, 0, MessageFlag.synFin, PayloadType.none, payload),
+    )
+  }
+
+  #receiveAcknowledge(payload: Uint8Array): void {
+    const acknowledge = acknowledgePayload.decode(payload)
+    this.#outgoing.acknowledge(acknowledge.AcknowledgedMessageSequenceNumber)
+    if (this.#cumulative && acknowledge.AcknowledgedThrough !== undefined) {
+      this.#outgoing.acknowledgeThrough(acknowledge.AcknowledgedThrough)
+    }
+    if (this.#wasFull && this.#outgoing.writable) {
+      this.#wasFull = false
+      this.#options.onWritable?.()
+    }
+  }
+
+  /** Any input or acknowledgement ends a pause (data-plane.md 11.1). */
+  #peerIsAlive(): void {
+    if (this.#connected && this.#outgoing.held) this.#outgoing.open()
+  }
+
+  #encode(
+    messageType: string,
+    sequenceNumber: number,
+    flags: number,
+    payloadType: number,
+    payload: Uint8Array,
+  ) {
+    const { crypto, now } = this.#options
+    const message = {
+      messageType,
+      createdDate: now(),
+      sequenceNumber,
+      flags,
+      messageId: newUuid(crypto),
+      payloadType,
+      payload,
+    }
+    return encodeMessage(crypto, message)
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * The versions that our two ends announce on the wire. Peers gate features by comparing them with AWS's own
+ * releases (data-plane.md 12.5), so these name the AWS release whose behaviour we match, not our own version.
+ *
+ * They must have **exactly four numeric parts**: the stock plugin takes any other shape for "older than everything"
+ * and falls back to un-multiplexed port sessions. The client's must be above 1.2.331.0, or a stock agent leaves its
+ * smux keep-alive on, and above 1.2.497.0, or the aws CLI puts the session token into argv (data-plane.md 18.1).
+ */
+export const CLIENT_COMPATIBILITY_VERSION = '1.2.764.0'
+
+/** Above 3.1.1511.0: stock plugins use smux for port sessions and switch their smux keep-alive off. */
+export const AGENT_COMPATIBILITY_VERSION = '3.3.2299.0'
