@@ -1,0 +1,64 @@
+import { ssmOperations } from '@sallyport/protocol/api/ssm'
+import { AwsError } from '@sallyport/protocol/aws/error'
+import { parseSessionDocument } from '@sallyport/server/documents/validate'
+import { StoreError } from '@sallyport/server/store/errors'
+import { operation } from '../../operation.ts'
+import { documentResource } from '../../resources.ts'
+import { contentHash, describeDocument, findDocument } from './documents.ts'
+
+/** control-plane.md 22 */
+export const MAXIMUM_DOCUMENT_SIZE = 64 * 1024
+const RESERVED = /^(aws-|amazon|amzn)/i
+
+/** Session documents, the account's preferences among them. */
+export const createDocument = operation({
+  input: ssmOperations.CreateDocument.input,
+  callers: ['user'],
+  resources: (input, context) => [documentResource(context, input.Name)],
+  run: async (context, input) => {
+    const { store, scope, now } = context
+    const { Name: name, Content: content, DocumentType = 'Command', DocumentFormat = 'JSON' } = input
+    if (RESERVED.test(name))
+      throw new AwsError(
+        'ValidationException',
+        `Names that begin with aws-, amazon or amzn are reserved: ${name}`,
+      )
+    if (DocumentType !== 'Session' || DocumentFormat !== 'JSON') {
+      throw new AwsError(
+        'InvalidDocumentContent',
+        `Only documents of type Session in JSON can be created so far (--document-type Session), not ${DocumentType} in ${DocumentFormat}.`,
+      )
+    }
+    checkSize(content)
+    parseSessionDocument(content)
+    const version = {
+      name,
+      documentType: DocumentType,
+      documentFormat: DocumentFormat,
+      content,
+      hash: contentHash(content),
+      createdAt: now,
+    }
+    try {
+      await store.documents.create(scope, {
+        ...version,
+        displayName: input.DisplayName ?? null,
+        versionName: input.VersionName ?? null,
+      })
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'constraint') {
+        throw new AwsError(
+          'DocumentAlreadyExists',
+          `There is already a document named ${name}. UpdateDocument changes it.`,
+        )
+      }
+      throw error
+    }
+    return { DocumentDescription: describeDocument(await findDocument(context, name, '1')) }
+  },
+})
+
+export function checkSize(content: string): void {
+  if (Buffer.byteLength(content) <= MAXIMUM_DOCUMENT_SIZE) return
+  throw new AwsError('MaxDocumentSizeExceeded', `A document has at most ${MAXIMUM_DOCUMENT_SIZE / 1024} KB.`)
+}

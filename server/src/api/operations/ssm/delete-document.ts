@@ -1,0 +1,29 @@
+import { ssmOperations } from '@sallyport/protocol/api/ssm'
+import { AwsError } from '@sallyport/protocol/aws/error'
+import { operation } from '../../operation.ts'
+import { documentResource } from '../../resources.ts'
+import { findDocument } from './documents.ts'
+
+export const deleteDocument = operation({
+  input: ssmOperations.DeleteDocument.input,
+  callers: ['user'],
+  resources: (input, context) => [documentResource(context, input.Name)],
+  run: async (context, { Name: name, DocumentVersion }) => {
+    const document = await findDocument(context, name, DocumentVersion)
+    if (document.owner === 'Amazon')
+      throw new AwsError('InvalidDocumentOperation', `${name} is owned by Amazon and cannot be deleted.`)
+    if (DocumentVersion !== undefined && document.isDefault) {
+      throw new AwsError(
+        'InvalidDocumentOperation',
+        `Version ${document.version} is the default version of ${name}. Make another one the default first.`,
+      )
+    }
+    await context.store.documents.delete(
+      context.scope,
+      name,
+      DocumentVersion === undefined ? undefined : document.version,
+    )
+    if (DocumentVersion === undefined) await context.store.tags.clear(context.scope, 'Document', name)
+    return {}
+  },
+})

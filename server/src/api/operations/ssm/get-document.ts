@@ -1,0 +1,32 @@
+import { ssmOperations } from '@sallyport/protocol/api/ssm'
+import { toTimestamp } from '@sallyport/protocol/api/ssm-types'
+import { AwsError } from '@sallyport/protocol/aws/error'
+import { operation } from '../../operation.ts'
+import { documentResource } from '../../resources.ts'
+import { findDocument } from './documents.ts'
+
+export const getDocument = operation({
+  input: ssmOperations.GetDocument.input,
+  callers: ['user', 'node'],
+  resources: (input, context) => [documentResource(context, input.Name)],
+  run: async (context, { Name, DocumentVersion, DocumentFormat = 'JSON' }) => {
+    if (DocumentFormat !== 'JSON') {
+      throw new AwsError(
+        'ValidationException',
+        `Session documents are JSON; they cannot be had as ${DocumentFormat}.`,
+      )
+    }
+    const document = await findDocument(context, Name, DocumentVersion)
+    return {
+      Name: document.name,
+      CreatedDate: toTimestamp(document.createdAt),
+      DisplayName: document.displayName ?? undefined,
+      VersionName: document.versionName ?? undefined,
+      DocumentVersion: String(document.version),
+      Status: 'Active',
+      Content: document.content,
+      DocumentType: document.documentType,
+      DocumentFormat: 'JSON',
+    }
+  },
+})

@@ -1,0 +1,81 @@
+import { ssmOperations } from '@sallyport/protocol/api/ssm'
+import type { ListDocumentsInput } from '@sallyport/protocol/api/ssm-documents'
+import { AwsError } from '@sallyport/protocol/aws/error'
+import { type OperationContext, operation } from '../../operation.ts'
+import { amazonDocuments, type FoundDocument, identifyDocument } from './documents.ts'
+
+const DEFAULT_PAGE = 50
+/** The quota of documents of an account (control-plane.md 22). */
+const MAXIMUM_DOCUMENTS = 500
+
+/** Amazon's and the account's own, by name (control-plane.md 22). */
+export const listDocuments = operation({
+  input: ssmOperations.ListDocuments.input,
+  callers: ['user'],
+  run: async (context, input) => {
+    const filters = readFilters(input)
+    const all = [...amazonDocuments(), ...(await ownDocuments(context))].sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    )
+    const after = readToken(input.NextToken)
+    const rest = all.filter(document => document.name > after && filters.every(filter => filter(document)))
+    const page = rest.slice(0, input.MaxResults ?? DEFAULT_PAGE)
+    const last = page.at(-1)
+    return {
+      DocumentIdentifiers: page.map(identifyDocument),
+      NextToken: rest.length > page.length && last ? Buffer.from(last.name).toString('base64url') : undefined,
+    }
+  },
+})
+
+async function ownDocuments({ store, scope }: OperationContext): Promise<FoundDocument[]> {
+  const page = await store.documents.list(scope, {}, { limit: MAXIMUM_DOCUMENTS })
+  return page.items.map(document => ({
+    ...document,
+    owner: scope.accountId,
+    latestVersion: document.version,
+    defaultVersion: document.version,
+  }))
+}
+
+type Filter = (document: FoundDocument) => boolean
+
+function readFilters(input: ListDocumentsInput): Filter[] {
+  return [
+    ...(input.DocumentFilterList ?? []).map(({ key, value }) => filterOf(key, [value])),
+    ...(input.Filters ?? []).map(({ Key = '', Values = [] }) => filterOf(Key, [...Values])),
+  ]
+}
+
+function filterOf(key: string, values: string[]): Filter {
+  switch (key) {
+    case 'Name':
+      return document => values.some(value => document.name.startsWith(value))
+    case 'Owner':
+      return document => values.some(value => ownerMatches(document.owner, value))
+    case 'DocumentType':
+      return document => values.includes(document.documentType)
+    case 'PlatformTypes':
+      return () => values.some(value => ['Windows', 'Linux', 'MacOS'].includes(value))
+    case 'SearchKeyword':
+      return document => values.some(value => document.name.toLowerCase().includes(value.toLowerCase()))
+    default:
+      throw new AwsError(
+        'InvalidFilterKey',
+        `'${key}' is not a filter. Filters are Name, Owner, DocumentType, PlatformTypes and SearchKeyword.`,
+      )
+  }
+}
+
+function ownerMatches(owner: string, value: string): boolean {
+  if (value === 'All') return true
+  if (value === 'Amazon' || value === 'Public') return owner === 'Amazon'
+  return (value === 'Self' || value === 'Private') && owner !== 'Amazon'
+}
+
+function readToken(token: string | undefined): string {
+  if (token === undefined) return ''
+  const name = Buffer.from(token, 'base64url').toString()
+  if (/^[a-zA-Z0-9_\-.]{3,128}$/.test(name)) return name
+  throw new AwsError('InvalidNextToken', 'The NextToken is not one that this operation returned.')
+}

@@ -1,0 +1,18 @@
+import { ssmOperations } from '@sallyport/protocol/api/ssm'
+import { AwsError } from '@sallyport/protocol/aws/error'
+import { operation } from '../../operation.ts'
+import { documentResource } from '../../resources.ts'
+import { findDocument } from './documents.ts'
+
+export const updateDocumentDefaultVersion = operation({
+  input: ssmOperations.UpdateDocumentDefaultVersion.input,
+  callers: ['user'],
+  resources: (input, context) => [documentResource(context, input.Name)],
+  run: async (context, { Name: name, DocumentVersion }) => {
+    const document = await findDocument(context, name, DocumentVersion)
+    if (document.owner === 'Amazon')
+      throw new AwsError('InvalidDocumentOperation', `${name} is owned by Amazon and cannot be changed.`)
+    await context.store.documents.setDefault(context.scope, name, document.version)
+    return { Description: { Name: name, DefaultVersion: DocumentVersion } }
+  },
+})

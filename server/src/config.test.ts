@@ -1,0 +1,102 @@
+import { expect, test } from 'vitest'
+import { ConfigError, readEnv, type ServerOptions } from './config.ts'
+
+const user = { isRoot: false, home: '/home/ada' }
+
+test('no settings give a server that starts', () => {
+  expect(readEnv({}, {}, user)).toEqual({
+    dataDir: '/home/ada/.sallyport',
+    listen: { host: '0.0.0.0', port: 8443 },
+    httpListen: { host: '127.0.0.1', port: 8080 },
+    hostNames: [],
+    publicUrl: undefined,
+    region: 'us-east-1',
+    accountId: '123456789012',
+    partition: 'aws',
+    log: { level: 'info', file: undefined },
+    timing: { sessionStartTimeoutMs: 30_000, clientPingMs: 30_000, presenceGraceMs: 2_500 },
+  })
+  expect(readEnv({}, {}, { isRoot: true, home: '/root' }).dataDir).toBe('/var/lib/sallyport')
+})
+
+test('variables are read, empty ones count as unset, and a flag beats its variable', () => {
+  const env = {
+    SALLYPORT_LISTEN: '[::1]:0',
+    SALLYPORT_HTTP_LISTEN: 'off',
+    SALLYPORT_HOST_NAMES: 'SSM.example.org, 192.0.2.7 ,2001:db8::7,*.ssm.example.org,ssm.example.org',
+    SALLYPORT_PUBLIC_URL: 'https://ssm.example.org/',
+    SALLYPORT_REGION: 'eu-central-1',
+    SALLYPORT_ACCOUNT_ID: '',
+    SALLYPORT_LOG_LEVEL: 'debug',
+  }
+  expect(readEnv(env, { region: 'local', logFile: '/var/log/s.log' }, user)).toMatchObject({
+    listen: { host: '::1', port: 0 },
+    httpListen: undefined,
+    hostNames: ['ssm.example.org', '192.0.2.7', '2001:db8::7', '*.ssm.example.org'],
+    publicUrl: 'https://ssm.example.org',
+    region: 'local',
+    accountId: '123456789012',
+    log: { level: 'debug', file: '/var/log/s.log' },
+  })
+  expect(readEnv(env, { hostName: ['door.example.org'] }, user).hostNames).toEqual(['door.example.org'])
+})
+
+test('an address on every loopback spelling is accepted for plain HTTP', () => {
+  for (const address of ['127.0.0.1:80', '127.9.8.7:0', '[::1]:8080', 'localhost:8080']) {
+    expect(readEnv({ SALLYPORT_HTTP_LISTEN: address }, {}, user).httpListen?.host).toBeDefined()
+  }
+})
+
+const wrong: [ServerOptions, string][] = [
+  [{ listen: '8443' }, '--listen'],
+  [{ listen: 'localhost:65536' }, '--listen'],
+  [{ listen: '::1:8443' }, '--listen'],
+  [{ listen: '[127.0.0.1]:8443' }, '--listen'],
+  [{ listen: '1.2.3:8443' }, '--listen'],
+  [{ listen: '' }, '--listen'],
+  [{ httpListen: '0.0.0.0:8080' }, '--http-listen'],
+  [{ httpListen: '192.168.0.1:8080' }, '--http-listen'],
+  [{ httpListen: '[::]:8080' }, '--http-listen'],
+  [{ httpListen: 'localhost.example.org:8080' }, '--http-listen'],
+  [{ hostName: ['good.example.org', 'https://bad'] }, '--host-name'],
+  [{ hostName: ['300.1.1.1'] }, '--host-name'],
+  [{ hostName: ['a..b'] }, '--host-name'],
+  [{ publicUrl: 'http://ssm.example.org' }, '--public-url'],
+  [{ publicUrl: 'https://ssm.example.org/path' }, '--public-url'],
+  [{ publicUrl: 'nonsense' }, '--public-url'],
+  [{ region: 'us east' }, '--region'],
+  [{ accountId: '1234' }, '--account-id'],
+  [{ partition: 'azure' }, '--partition'],
+  [{ logLevel: 'loud' }, '--log-level'],
+  [{ dataDir: '' }, '--data-dir'],
+]
+
+test.each(wrong)(
+  '%j is refused with the name of the flag, the value and what was expected',
+  (options, flag) => {
+    const value = String(Object.values(options).flat().at(-1))
+    const error = thrownBy(() => readEnv({}, options, user))
+    expect(error).toMatchObject({ name: 'ConfigError', option: flag, value })
+    expect(String(error)).toContain(`${flag} is ${JSON.stringify(value)}; expected `)
+  },
+)
+
+test('a bad variable is named as the variable', () => {
+  expect(thrownBy(() => readEnv({ SALLYPORT_LISTEN: 'x' }, {}, user))).toMatchObject({
+    option: 'SALLYPORT_LISTEN',
+  })
+  expect(thrownBy(() => readEnv({ SALLYPORT_HOST_NAMES: 'a,/b' }, {}, user))).toMatchObject({
+    option: 'SALLYPORT_HOST_NAMES',
+    value: '/b',
+  })
+})
+
+function thrownBy(run: () => unknown): ConfigError | undefined {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof ConfigError) return error
+    throw error
+  }
+  return undefined
+}

@@ -1,0 +1,144 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import {
+  accountId,
+  ConfigError,
+  hostName,
+  httpListen,
+  type ListenAddress,
+  listenAddress,
+  logLevel,
+  type NamedValue,
+  partition,
+  publicUrl,
+  region,
+} from './config-values.ts'
+import type { LogLevel } from './logger.ts'
+
+export { ConfigError, type ListenAddress }
+
+/** Times in milliseconds. */
+export type Timing = {
+  /** How long a session may stay `Connecting` before it fails. */
+  sessionStartTimeoutMs: number
+  /** How often the server pings a client's data channel. */
+  clientPingMs: number
+  /** How long after a ping a peer may stay silent before its connection counts as dead. */
+  pongTimeoutMs: number
+  /** How long a lost control channel may take to come back before the node counts as gone. */
+  presenceGraceMs: number
+}
+
+export type ServerConfig = {
+  /** Absolute path. */
+  dataDir: string
+  listen: ListenAddress
+  /** The plain HTTP listener, always on a loopback address; undefined is off. */
+  httpListen: ListenAddress | undefined
+  /** Extra names and addresses of the server's certificate; the first is the public name. */
+  hostNames: string[]
+  /** Origin that clients are told to use, without a slash at its end. */
+  publicUrl: string | undefined
+  region: string
+  accountId: string
+  partition: string
+  log: { level: LogLevel; file: string | undefined }
+  timing: Timing
+}
+
+/** What the command line gave, under the names that its parser makes of the flags. */
+export type ServerOptions = {
+  dataDir?: string | undefined
+  listen?: string | undefined
+  httpListen?: string | undefined
+  hostName?: string[] | undefined
+  publicUrl?: string | undefined
+  region?: string | undefined
+  accountId?: string | undefined
+  partition?: string | undefined
+  logLevel?: string | undefined
+  logFile?: string | undefined
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** The facts of the machine that defaults depend on. */
+export type Machine = { isRoot: boolean; home: string }
+
+export const defaultTiming: Timing = {
+  sessionStartTimeoutMs: 30_000,
+  clientPingMs: 30_000,
+  pongTimeoutMs: 15_000,
+  presenceGraceMs: 2_500,
+}
+
+/**
+ * The whole configuration of a server, checked. A flag beats its variable; an empty variable counts as unset.
+ * Throws ConfigError, which names the flag or variable, its value and what was expected.
+ */
+export function readEnv(
+  env: Environment,
+  options: ServerOptions,
+  machine: Machine = { isRoot: process.getuid?.() === 0, home: homedir() },
+): ServerConfig {
+  const read = <T>(
+    option: ScalarOption,
+    variable: string,
+    parse: (named: NamedValue) => T,
+    fallback: T,
+  ): T => {
+    const named = given(env, variable, option, options[option])
+    return named === undefined ? fallback : parse(named)
+  }
+  return {
+    dataDir: read('dataDir', 'SALLYPORT_DATA_DIR', absolutePath, defaultDataDir(machine)),
+    listen: read('listen', 'SALLYPORT_LISTEN', listenAddress, { host: '0.0.0.0', port: 8443 }),
+    httpListen: read('httpListen', 'SALLYPORT_HTTP_LISTEN', httpListen, { host: '127.0.0.1', port: 8080 }),
+    hostNames: hostNames(env, options),
+    publicUrl: read('publicUrl', 'SALLYPORT_PUBLIC_URL', publicUrl, undefined),
+    region: read('region', 'SALLYPORT_REGION', region, 'us-east-1'),
+    accountId: read('accountId', 'SALLYPORT_ACCOUNT_ID', accountId, '123456789012'),
+    partition: read('partition', 'SALLYPORT_PARTITION', partition, 'aws'),
+    log: {
+      level: read('logLevel', 'SALLYPORT_LOG_LEVEL', logLevel, 'info'),
+      file: read('logFile', 'SALLYPORT_LOG_FILE', absolutePath, undefined),
+    },
+    timing: { ...defaultTiming },
+  }
+}
+
+type ScalarOption = Exclude<keyof ServerOptions, 'hostName'>
+
+function given(
+  env: Environment,
+  variable: string,
+  option: string,
+  flagValue: string | undefined,
+): NamedValue | undefined {
+  if (flagValue !== undefined) return { name: flagOf(option), value: flagValue }
+  const value = env[variable]
+  return value === undefined || value === '' ? undefined : { name: variable, value }
+}
+
+function flagOf(option: string): string {
+  return `--${option.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
+}
+
+function hostNames(env: Environment, options: ServerOptions): string[] {
+  const flags = options.hostName ?? []
+  const listed = (env.SALLYPORT_HOST_NAMES ?? '').split(',').map(name => name.trim())
+  const named =
+    flags.length > 0
+      ? flags.map(value => ({ name: '--host-name', value }))
+      : listed.filter(value => value !== '').map(value => ({ name: 'SALLYPORT_HOST_NAMES', value }))
+  return [...new Set(named.map(hostName))]
+}
+
+function absolutePath(named: NamedValue): string {
+  if (named.value === '' || named.value.includes('\0')) throw new ConfigError(named, 'a path')
+  return resolve(named.value)
+}
+
+function defaultDataDir(machine: Machine): string {
+  return machine.isRoot ? '/var/lib/sallyport' : join(machine.home, '.sallyport')
+}

@@ -1,0 +1,91 @@
+import { join } from 'node:path'
+import { nodeClock } from '@sallyport/protocol/transport/node-clock'
+import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
+import { Authenticator } from './api/authenticate.ts'
+import { Dispatch } from './api/dispatch.ts'
+import { openMemoryBus } from './bus/memory.ts'
+import type { ServerConfig } from './config.ts'
+import { Accept } from './gateway/accept.ts'
+import { Gateway } from './gateway/gateway.ts'
+import { CHANNEL_TOKEN_KEY_SIZE, ChannelTokens } from './iam/channel-tokens.ts'
+import { createFirstAdministrator, type FirstAdministrator } from './iam/first-administrator.ts'
+import { SEALING_KEY_SIZE, SessionCredentials } from './iam/session-credentials.ts'
+import type { Logger } from './logger.ts'
+import { Server } from './server.ts'
+import { makePrivateDirectory } from './store/private-file.ts'
+import { openSealing } from './store/sealing.ts'
+import { openStore } from './store/store.ts'
+import { openAuthority } from './tls/authority.ts'
+
+/** Names this server in the store; with one server any name does, as long as it stays. */
+const SERVER_ID = 'server-1'
+
+export type Context = {
+  server: Server
+  gateway: Gateway
+  /** The CA's fingerprint, for join commands. */
+  caFingerprint: string
+  caFile: string
+  /** Credentials made at the first start; undefined ever after. */
+  administrator: FirstAdministrator | undefined
+  /** Closes everything in the reverse order. */
+  close(): Promise<void>
+}
+
+/** Builds the whole server from its configuration; nothing listens yet. */
+export async function openContext(config: ServerConfig, logger: Logger): Promise<Context> {
+  const { dataDir, partition } = config
+  const scope = { accountId: config.accountId, region: config.region }
+  await makePrivateDirectory(dataDir)
+  const tlsDirectory = join(dataDir, 'tls')
+  const authority = await openAuthority({ directory: tlsDirectory, hostNames: config.hostNames })
+  const sealing = await openSealing(join(dataDir, 'master.key'))
+  const store = await openStore({ path: join(dataDir, 'sallyport.db') })
+  const bus = openMemoryBus({
+    onError: (error, subject) => logger.error({ err: error, subject }, 'a subscriber failed'),
+  })
+  const [sealingKey, tokenKey] = await Promise.all([
+    store.secrets.getOrCreate(scope, 'session-credentials', SEALING_KEY_SIZE),
+    store.secrets.getOrCreate(scope, 'channel-tokens', CHANNEL_TOKEN_KEY_SIZE),
+  ])
+  const sessionCredentials = new SessionCredentials(sealingKey)
+  const channelTokens = new ChannelTokens(tokenKey)
+  const now = Date.now
+  const authenticator = new Authenticator({ store, sealing, scope, partition, sessionCredentials, now })
+  const context = { scope, partition, store, bus, sessionCredentials, channelTokens }
+  const dispatch = new Dispatch({ authenticator, logger, context, now })
+  const clock = nodeClock
+  const gateway = new Gateway({
+    scope,
+    serverId: SERVER_ID,
+    store,
+    bus,
+    crypto: nodeCrypto,
+    clock,
+    logger,
+    timing: config.timing,
+  })
+  const accept = new Accept({ gateway, store, scope, channelTokens, clock, logger })
+  const server = new Server({
+    authority,
+    authenticator,
+    dispatch,
+    accept,
+    logger,
+    publicUrl: config.publicUrl,
+  })
+  await gateway.restore()
+  return {
+    server,
+    gateway,
+    caFingerprint: authority.caFingerprint,
+    caFile: join(tlsDirectory, 'ca.pem'),
+    administrator: await createFirstAdministrator(store, sealing, scope, Date.now()),
+    async close() {
+      gateway.close()
+      await server.close()
+      await bus.close()
+      await store.close()
+    },
+  }
+}

@@ -1,0 +1,61 @@
+import { AwsError } from '@sallyport/protocol/aws/error'
+import type { DocumentParameter, SessionDocument } from './session-documents.ts'
+
+/** A pattern that takes long on so much text was written to. */
+const MAXIMUM_MATCHED = 65_535
+
+/**
+ * Checks what a caller gave against what the document declares, and reduces it to what agents expect: a plain
+ * string for a `String`, although the API has lists everywhere (data-plane.md 7.1).
+ */
+export function bindParameters(
+  document: SessionDocument,
+  given: Readonly<Record<string, readonly string[]>>,
+): Record<string, string | string[]> {
+  const declared = document.parameters ?? {}
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(declared, name)) continue
+    const names = Object.keys(declared)
+    const known = names.length === 0 ? 'It has none.' : `It has ${names.join(', ')}.`
+    throw invalid(`the document has no parameter '${name}'. ${known}`)
+  }
+  const bound: Record<string, string | string[]> = {}
+  for (const [name, parameter] of Object.entries(declared)) {
+    const values = Object.hasOwn(given, name) ? given[name] : undefined
+    bound[name] = bindOne(name, parameter, values)
+  }
+  return bound
+}
+
+function bindOne(
+  name: string,
+  parameter: DocumentParameter,
+  values: readonly string[] | undefined,
+): string | string[] {
+  if (values === undefined) {
+    if (parameter.default === undefined)
+      throw invalid(`the parameter '${name}' has no default and was not given.`)
+    return parameter.default
+  }
+  for (const value of values) checkValue(name, parameter, value)
+  if (parameter.type === 'StringList') return [...values]
+  const [value] = values
+  if (value === undefined || values.length > 1)
+    throw invalid(`the parameter '${name}' takes one value, not ${values.length}.`)
+  return value
+}
+
+function checkValue(name: string, parameter: DocumentParameter, value: string): void {
+  const { allowedValues, allowedPattern } = parameter
+  if (allowedValues !== undefined && !allowedValues.includes(value)) {
+    throw invalid(`the parameter '${name}' must be one of ${allowedValues.join(', ')}.`)
+  }
+  if (allowedPattern === undefined) return
+  if (value.length > MAXIMUM_MATCHED || !new RegExp(allowedPattern).test(value)) {
+    throw invalid(`the value of the parameter '${name}' does not match ${allowedPattern}.`)
+  }
+}
+
+function invalid(message: string): AwsError {
+  return new AwsError('InvalidParameters', `The parameters do not fit: ${message}`)
+}

@@ -1,0 +1,39 @@
+import { AwsError } from '@sallyport/protocol/aws/error'
+import type { Documents } from '../store/documents.ts'
+import type { Scope } from '../store/schema.ts'
+import {
+  amazonSessionDocuments,
+  defaultPreferences,
+  PREFERENCES_DOCUMENT,
+  type SessionDocument,
+} from './session-documents.ts'
+
+export type ResolvedDocument = { name: string; version: string; content: SessionDocument }
+
+const ARN_NAME = /^arn:[^:]+:ssm:[^:]*:[^:]*:document\/(.+)$/
+
+/**
+ * The session document that a session runs by: the named one, or the account's preferences (control-plane.md 19).
+ * Throws `InvalidDocument` if there is none or it is of another type.
+ */
+export async function resolveSessionDocument(
+  documents: Documents,
+  scope: Scope,
+  given: string | undefined,
+): Promise<ResolvedDocument> {
+  const name = ARN_NAME.exec(given ?? '')?.[1] ?? given ?? PREFERENCES_DOCUMENT
+  const amazon = Object.hasOwn(amazonSessionDocuments, name) ? amazonSessionDocuments[name] : undefined
+  if (amazon !== undefined) return { name, version: '1', content: amazon }
+  const stored = await documents.get(scope, name)
+  if (stored === undefined) {
+    if (name === PREFERENCES_DOCUMENT) return { name, version: '1', content: defaultPreferences }
+    throw new AwsError('InvalidDocument', `There is no document named ${name}.`)
+  }
+  if (stored.documentType !== 'Session') {
+    throw new AwsError(
+      'InvalidDocument',
+      `Document ${name} is of type ${stored.documentType}; a session needs one of type Session.`,
+    )
+  }
+  return { name, version: String(stored.version), content: JSON.parse(stored.content) as SessionDocument }
+}

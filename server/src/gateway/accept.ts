@@ -1,0 +1,176 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Clock } from '@sallyport/protocol/clock'
+import { ProtocolError } from '@sallyport/protocol/errors'
+import { type OpenDataChannel, openControlChannel, openDataChannel } from '@sallyport/protocol/payloads'
+import { WEBSOCKET_OPTIONS, wrapWebSocket } from '@sallyport/protocol/transport/node'
+import { type Connection, NO_EVENTS } from '@sallyport/protocol/transport/transport'
+import { WebSocketServer } from 'ws'
+import { type ChannelTokens, hashClientToken } from '../iam/channel-tokens.ts'
+import type { Principal } from '../iam/principal.ts'
+import type { Logger } from '../logger.ts'
+import type { Scope } from '../store/schema.ts'
+import type { Store } from '../store/store.ts'
+import type { Gateway } from './gateway.ts'
+
+/** How long a websocket may stay silent before its opening frame. */
+const OPEN_TIMEOUT = 10_000
+const MAXIMUM_OPENING = 16 * 1024
+const PATH = /^\/v1\/(control|data)-channel\/([^/?]{1,200})$/
+/** RFC 6455 7.4.1: policy violation. */
+const REFUSED_CLOSE = 1008
+const OVERLOADED_CLOSE = 1011
+
+export type AcceptOptions = {
+  gateway: Gateway
+  store: Store
+  scope: Scope
+  channelTokens: ChannelTokens
+  clock: Clock
+  logger: Logger
+}
+
+export type ChannelPath = { kind: 'control' | 'data'; id: string }
+
+/** The channel that a websocket URL names, or undefined. */
+export function channelPath(path: string): ChannelPath | undefined {
+  const match = PATH.exec(path)
+  if (match === null) return undefined
+  try {
+    return { kind: match[1] === 'control' ? 'control' : 'data', id: decodeURIComponent(match[2] ?? '') }
+  } catch {
+    return undefined
+  }
+}
+
+class Refusal extends Error {}
+
+/** Takes websockets: upgrades them, reads the opening frame, and hands them to the gateway if all is right. */
+export class Accept {
+  readonly #options: AcceptOptions
+  readonly #server = new WebSocketServer({ noServer: true, clientTracking: false, ...WEBSOCKET_OPTIONS })
+
+  constructor(options: AcceptOptions) {
+    this.#options = options
+  }
+
+  /** `principal` signed the upgrade, if it was signed: a client's data channel is not (data-plane.md 9.2). */
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    path: ChannelPath,
+    principal: Principal,
+  ): void {
+    this.#server.handleUpgrade(request, socket, head, websocket => {
+      const connection = wrapWebSocket(websocket, socket as Socket)
+      this.#open(connection, path, principal)
+    })
+  }
+
+  #open(connection: Connection, path: ChannelPath, principal: Principal): void {
+    const { clock, logger } = this.#options
+    const refuse = (reason: string) => {
+      logger.warn({ channel: path.kind, channelId: path.id, reason }, 'channel refused')
+      connection.close(REFUSED_CLOSE, reason)
+    }
+    const cancel = clock.after(OPEN_TIMEOUT, () => refuse('no opening frame came in time'))
+    connection.events = {
+      message: data => {
+        cancel()
+        // What follows the opening frame waits until its owner is known.
+        connection.events = NO_EVENTS
+        connection.pause()
+        this.#admit(connection, path, principal, data).catch((error: unknown) => {
+          if (error instanceof Refusal || error instanceof ProtocolError) refuse(error.message)
+          else {
+            logger.error(
+              { channel: path.kind, channelId: path.id, err: error },
+              'channel could not be opened',
+            )
+            connection.close(OVERLOADED_CLOSE, 'the server could not open the channel')
+          }
+          connection.resume()
+        })
+      },
+      pong: () => {},
+      drain: () => {},
+      close: () => cancel(),
+    }
+  }
+
+  async #admit(
+    connection: Connection,
+    path: ChannelPath,
+    principal: Principal,
+    frame: Uint8Array,
+  ): Promise<void> {
+    if (frame.length > MAXIMUM_OPENING) throw new Refusal('the opening frame is too long')
+    if (path.kind === 'control') await this.#admitNode(connection, path.id, principal, frame)
+    else await this.#admitSession(connection, path.id, principal, frame)
+    connection.resume()
+  }
+
+  async #admitNode(
+    connection: Connection,
+    nodeId: string,
+    principal: Principal,
+    frame: Uint8Array,
+  ): Promise<void> {
+    const { channelTokens, clock, gateway } = this.#options
+    const { TokenValue } = openControlChannel.decode(frame)
+    if (principal.kind !== 'node' || principal.nodeId !== nodeId)
+      throw new Refusal('the channel belongs to another node')
+    if (!channelTokens.check(TokenValue, { kind: 'control', channelId: nodeId, nodeId }, clock.now())) {
+      throw new Refusal('the token is not valid')
+    }
+    await gateway.attachNode(nodeId, connection)
+  }
+
+  async #admitSession(
+    connection: Connection,
+    sessionId: string,
+    principal: Principal,
+    frame: Uint8Array,
+  ): Promise<void> {
+    const { store, scope, gateway } = this.#options
+    const open = openDataChannel.decode(frame)
+    if (principal.kind === 'node') this.#checkAgent(sessionId, principal.nodeId, open)
+    else await this.#checkClient(sessionId, open)
+    const session = await store.sessions.get(scope, sessionId)
+    const foreign = principal.kind === 'node' && session?.nodeId !== principal.nodeId
+    if (session === undefined || foreign) throw new Refusal('the token is not valid')
+    if (session.endedAt !== null) throw new Refusal('the session has ended')
+    gateway.attachSession(session, principal.kind === 'node' ? 'agent' : 'client', connection)
+  }
+
+  #checkAgent(sessionId: string, nodeId: string, open: OpenDataChannel): void {
+    const { channelTokens, clock } = this.#options
+    const claim = { kind: 'data', channelId: sessionId, nodeId } as const
+    if (open.ClientInstanceId !== undefined && open.ClientInstanceId !== nodeId)
+      throw new Refusal('the channel belongs to another node')
+    if (!channelTokens.check(open.TokenValue, claim, clock.now())) throw new Refusal('the token is not valid')
+  }
+
+  async #checkClient(sessionId: string, open: OpenDataChannel): Promise<void> {
+    const { store, scope, clock } = this.#options
+    if (open.ClientInstanceId !== undefined) throw new Refusal('an agent must sign its request')
+    const use = await store.sessions.useClientToken(
+      scope,
+      sessionId,
+      hashClientToken(open.TokenValue),
+      clock.now(),
+    )
+    if (use.accepted) return
+    // What a stranger may know: nothing. What the owner of an old token may: that it is old.
+    const reasons = {
+      'unknown-session': 'the token is not valid',
+      wrong: 'the token is not valid',
+      ended: 'the session has ended',
+      expired: 'the token has expired',
+      used: 'the token was used before; ResumeSession gives a new one',
+    }
+    throw new Refusal(reasons[use.reason])
+  }
+}

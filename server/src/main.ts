@@ -1,0 +1,129 @@
+import { parseArgs } from 'node:util'
+import { ConfigError, readEnv, type ServerConfig } from './config.ts'
+import { type Context, openContext } from './context.ts'
+import { createLogger } from './logger.ts'
+import type { Listening } from './server.ts'
+
+const USAGE = `usage: sallyport server [options]
+
+  --data-dir DIR           everything the server keeps (SALLYPORT_DATA_DIR; /var/lib/sallyport as root, else ~/.sallyport)
+  --listen HOST:PORT       HTTPS and websockets (SALLYPORT_LISTEN; 0.0.0.0:8443)
+  --http-listen HOST:PORT  plain HTTP, loopback only, or "off" (SALLYPORT_HTTP_LISTEN; 127.0.0.1:8080)
+  --host-name NAME         name or address that clients and agents use; repeatable (SALLYPORT_HOST_NAMES)
+  --public-url URL         how clients reach a server behind a proxy (SALLYPORT_PUBLIC_URL)
+  --region REGION          (SALLYPORT_REGION; us-east-1)
+  --account-id ID          12 digits (SALLYPORT_ACCOUNT_ID; 123456789012)
+  --partition NAME         (SALLYPORT_PARTITION; aws)
+  --log-level LEVEL        trace, debug, info, warn, error or silent (SALLYPORT_LOG_LEVEL; info)
+  --log-file FILE          in place of standard error (SALLYPORT_LOG_FILE)
+`
+const OK = 0
+const FAILURE = 1
+const USAGE_ERROR = 2
+
+/** `sallyport server …`: runs until a signal; answers the exit status. */
+export async function runServer(argv: readonly string[]): Promise<number> {
+  let config: ServerConfig
+  try {
+    const options = readOptions(argv)
+    if (options === undefined) {
+      process.stdout.write(USAGE)
+      return OK
+    }
+    config = readEnv(process.env, options)
+  } catch (error) {
+    process.stderr.write(`sallyport server: ${(error as Error).message}\n`)
+    return error instanceof ConfigError || isUsageError(error) ? USAGE_ERROR : FAILURE
+  }
+  return await serve(config)
+}
+
+async function serve(config: ServerConfig): Promise<number> {
+  const logger = createLogger(config.log)
+  let context: Context | undefined
+  try {
+    context = await openContext(config, logger)
+    const listening = await context.server.listen(config.listen, config.httpListen)
+    process.stdout.write(welcome(config, context, listening))
+    const signal = await nextSignal()
+    logger.info(
+      { signal, nodes: context.gateway.nodeCount, sessions: context.gateway.sessionCount },
+      'stopping',
+    )
+    return OK
+  } catch (error) {
+    logger.fatal({ err: error }, 'the server could not start')
+    process.stderr.write(`sallyport server: ${(error as Error).message}\n`)
+    return FAILURE
+  } finally {
+    await context?.close()
+  }
+}
+
+function readOptions(argv: readonly string[]) {
+  const text = { type: 'string' } as const
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      'data-dir': text,
+      listen: text,
+      'http-listen': text,
+      'host-name': { type: 'string', multiple: true },
+      'public-url': text,
+      region: text,
+      'account-id': text,
+      partition: text,
+      'log-level': text,
+      'log-file': text,
+      help: { type: 'boolean', short: 'h' },
+    },
+  })
+  if (values.help) return undefined
+  return {
+    dataDir: values['data-dir'],
+    listen: values.listen,
+    httpListen: values['http-listen'],
+    hostName: values['host-name'],
+    publicUrl: values['public-url'],
+    region: values.region,
+    accountId: values['account-id'],
+    partition: values.partition,
+    logLevel: values['log-level'],
+    logFile: values['log-file'],
+  }
+}
+
+function isUsageError(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
+}
+
+/** Lines that a person copies from, and that a script can read. */
+function welcome(config: ServerConfig, context: Context, listening: Listening): string {
+  const name = config.hostNames[0] ?? 'localhost'
+  const lines = [
+    `Sallyport server, region ${config.region}, account ${config.accountId}`,
+    `  HTTPS      https://${name}:${listening.https.port}`,
+    ...(listening.http
+      ? [`  HTTP       http://${listening.http.host}:${listening.http.port} (this machine only)`]
+      : []),
+    `  data       ${config.dataDir}`,
+    `  CA         ${context.caFile}`,
+    `  CA hash    ${context.caFingerprint}`,
+  ]
+  const { administrator } = context
+  if (administrator !== undefined) {
+    lines.push(
+      '',
+      `First administrator, "${administrator.userName}". The secret is shown this once:`,
+      `  export AWS_ACCESS_KEY_ID=${administrator.accessKeyId}`,
+      `  export AWS_SECRET_ACCESS_KEY=${administrator.secretAccessKey}`,
+    )
+  }
+  return `${lines.join('\n')}\n\nReady.\n`
+}
+
+function nextSignal(): Promise<string> {
+  return new Promise(resolve => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name))
+  })
+}

@@ -1,0 +1,231 @@
+import { randomUUID } from 'node:crypto'
+import * as http from 'node:http'
+import * as https from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { AwsError } from '@sallyport/protocol/aws/error'
+import { type Encoded, encodeJsonError } from '@sallyport/protocol/aws/json'
+import type { Authenticator } from './api/authenticate.ts'
+import type { Dispatch } from './api/dispatch.ts'
+import type { ApiRequest } from './api/request.ts'
+import type { ListenAddress } from './config.ts'
+import { type Accept, channelPath } from './gateway/accept.ts'
+import type { Logger } from './logger.ts'
+import type { Authority } from './tls/authority.ts'
+
+/** The largest input of any operation is a document of 64 KiB. */
+const MAXIMUM_BODY = 1024 * 1024
+const HEADERS_TIMEOUT = 15_000
+const REQUEST_TIMEOUT = 60_000
+const KEEP_ALIVE = 30_000
+const HANDSHAKE_TIMEOUT = 10_000
+const RENEWAL_INTERVAL = 3600_000
+const CA_PATH = '/.well-known/sallyport/ca.pem'
+
+export type ServerParts = {
+  authority: Authority
+  authenticator: Authenticator
+  dispatch: Dispatch
+  accept: Accept
+  logger: Logger
+  publicUrl: string | undefined
+}
+
+/** Where a server listens, ports chosen. */
+export type Listening = { https: ListenAddress; http: ListenAddress | undefined }
+
+/** The listeners: one for everything over TLS, and a plain one on a loopback address. */
+export class Server {
+  readonly #parts: ServerParts
+  readonly #https: https.Server
+  readonly #http: http.Server
+  readonly #renewal: NodeJS.Timeout
+
+  constructor(parts: ServerParts) {
+    this.#parts = parts
+    const common = {
+      headersTimeout: HEADERS_TIMEOUT,
+      requestTimeout: REQUEST_TIMEOUT,
+      keepAliveTimeout: KEEP_ALIVE,
+    }
+    this.#https = https.createServer({
+      ...common,
+      cert: parts.authority.serverCertificatePem,
+      key: parts.authority.serverKeyPem,
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: HANDSHAKE_TIMEOUT,
+    })
+    this.#http = http.createServer(common)
+    this.#serve(this.#https, 'https')
+    this.#serve(this.#http, 'http')
+    this.#renewal = setInterval(() => void this.#renewCertificate(), RENEWAL_INTERVAL)
+    this.#renewal.unref()
+  }
+
+  async listen(secure: ListenAddress, plain: ListenAddress | undefined): Promise<Listening> {
+    await listenOn(this.#https, secure)
+    if (plain !== undefined) await listenOn(this.#http, plain)
+    return {
+      https: { host: secure.host, port: portOf(this.#https) },
+      http: plain && { host: plain.host, port: portOf(this.#http) },
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#renewal)
+    await Promise.all([this.#https, this.#http].map(closeListener))
+  }
+
+  #serve(server: http.Server | https.Server, scheme: 'http' | 'https'): void {
+    server.on('request', (request, response) => void this.#request(request, response, scheme))
+    server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head, scheme))
+    // A peer that breaks off, or speaks no TLS: its own affair.
+    server.on('clientError', (_error, socket) => socket.destroy())
+  }
+
+  async #request(
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    scheme: string,
+  ): Promise<void> {
+    const id = randomUUID()
+    try {
+      const own = this.#ownPage(request)
+      if (own !== undefined) return send(response, own)
+      const body = await readBody(request)
+      send(response, await this.#parts.dispatch.handle(this.#apiRequest(request, body, scheme, id)))
+    } catch (error) {
+      if (!(error instanceof AwsError)) {
+        this.#parts.logger.info({ requestId: id, err: error }, 'request broken off')
+        request.destroy()
+        return
+      }
+      this.#parts.logger.warn({ requestId: id, error: error.code, reason: error.message }, 'request refused')
+      response.setHeader('connection', 'close')
+      send(response, encodeJsonError(error, id, 'awsJson'))
+    }
+  }
+
+  /** What is served without a signature: the health of the process, and the CA, which a join command pins. */
+  #ownPage(request: http.IncomingMessage): Encoded | undefined {
+    if (request.method !== 'GET') return undefined
+    const text = (type: string, body: string) => ({
+      status: 200,
+      headers: { 'content-type': type },
+      body: Buffer.from(body),
+    })
+    if (request.url === '/healthz') return text('text/plain', 'ok\n')
+    if (request.url === CA_PATH) return text('application/x-pem-file', this.#parts.authority.caPem)
+    return undefined
+  }
+
+  async #upgrade(request: http.IncomingMessage, socket: Duplex, head: Buffer, scheme: string): Promise<void> {
+    // Until the websocket is made, nobody else would notice.
+    socket.on('error', () => socket.destroy())
+    const id = randomUUID()
+    const api = this.#apiRequest(request, new Uint8Array(0), scheme, id)
+    const path = channelPath(api.path)
+    if (path === undefined) return refuseUpgrade(socket, 404, 'Not Found')
+    try {
+      const principal = await this.#parts.authenticator.authenticate(api, 'restXml', 'ssmmessages')
+      if (path.kind === 'control' && principal.kind !== 'node') return refuseUpgrade(socket, 403, 'Forbidden')
+      this.#parts.accept.upgrade(request, socket, head, path, principal)
+    } catch (error) {
+      if (error instanceof AwsError) {
+        this.#parts.logger.warn(
+          { requestId: id, channel: path.kind, error: error.code, reason: error.message },
+          'channel refused',
+        )
+        return refuseUpgrade(socket, error.status, 'Refused')
+      }
+      this.#parts.logger.error({ requestId: id, err: error }, 'upgrade failed')
+      refuseUpgrade(socket, 500, 'Internal Server Error')
+    }
+  }
+
+  #apiRequest(request: http.IncomingMessage, body: Uint8Array, scheme: string, id: string): ApiRequest {
+    const [path = '/', query = ''] = splitOnce(request.url ?? '/', '?')
+    const headers: Array<[string, string]> = []
+    for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
+      headers.push([request.rawHeaders[i] ?? '', request.rawHeaders[i + 1] ?? ''])
+    }
+    const host = request.headers.host ?? 'localhost'
+    return {
+      id,
+      method: request.method ?? 'GET',
+      path,
+      query,
+      headers,
+      body,
+      origin: this.#parts.publicUrl ?? `${scheme}://${host}`,
+      remoteAddress: request.socket.remoteAddress ?? '',
+    }
+  }
+
+  async #renewCertificate(): Promise<void> {
+    const { authority, logger } = this.#parts
+    try {
+      if (!(await authority.renewIfNeeded(Date.now()))) return
+      this.#https.setSecureContext({
+        cert: authority.serverCertificatePem,
+        key: authority.serverKeyPem,
+        minVersion: 'TLSv1.2',
+      })
+      logger.info('the certificate of this server was renewed')
+    } catch (error) {
+      logger.error({ err: error }, 'the certificate of this server could not be renewed')
+    }
+  }
+}
+
+async function readBody(request: http.IncomingMessage): Promise<Uint8Array> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > MAXIMUM_BODY) {
+      throw new AwsError('RequestEntityTooLarge', `A request has at most ${MAXIMUM_BODY} bytes.`, {
+        status: 413,
+      })
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function send(response: http.ServerResponse, answer: Encoded): void {
+  response.writeHead(answer.status, { ...answer.headers, 'content-length': answer.body.length })
+  response.end(answer.body)
+}
+
+function refuseUpgrade(socket: Duplex, status: number, reason: string): void {
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}
+
+function splitOnce(text: string, separator: string): [string, string?] {
+  const at = text.indexOf(separator)
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+function listenOn(server: http.Server | https.Server, address: ListenAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', error =>
+      reject(
+        new Error(`cannot listen on ${address.host}:${address.port}: ${error.message}`, { cause: error }),
+      ),
+    )
+    server.listen(address.port, address.host, () => resolve())
+  })
+}
+
+function portOf(server: http.Server | https.Server): number {
+  return (server.address() as AddressInfo).port
+}
+
+function closeListener(server: http.Server | https.Server): Promise<void> {
+  return new Promise(resolve => {
+    if (!server.listening) return resolve()
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
+}

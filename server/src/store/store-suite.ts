@@ -1,0 +1,563 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { NewDocumentVersion } from './documents.ts'
+import type { NewNode } from './nodes.ts'
+import type { Scope } from './schema.ts'
+import type { NewSession } from './sessions.ts'
+import type { Store } from './store.ts'
+
+/** What every store does, whatever database is under it. `open` gives an empty or a used one; scopes are fresh. */
+export function storeSuite(name: string, open: () => Promise<Store>): void {
+  describe(name, () => {
+    let store: Store
+    let scope: Scope
+    let accounts = Math.floor(Date.now() % 1e9) * 1000
+
+    beforeAll(async () => {
+      store = await open()
+    })
+    afterAll(() => store.close())
+    beforeEach(() => {
+      accounts += 1
+      scope = { accountId: String(accounts).padStart(12, '0'), region: 'us-east-1' }
+    })
+
+    const elsewhere = (): Scope[] => [
+      { ...scope, region: 'eu-west-1' },
+      { ...scope, accountId: `9${scope.accountId.slice(1)}` },
+    ]
+    const activation = (activationId: string, createdAt = 1_000) => ({
+      activationId,
+      codeHash: 'hash',
+      description: null,
+      defaultInstanceName: 'web',
+      iamRole: 'service-role/SSM',
+      registrationLimit: 2,
+      expiresAt: 5_000,
+      createdAt,
+      tags: [{ Key: 'env', Value: 'prod' }],
+    })
+    const node = (nodeId: string, more: Partial<NewNode> = {}): NewNode => ({
+      nodeId,
+      kind: 'managed-instance',
+      publicKey: 'key',
+      fingerprint: 'print',
+      registeredAt: 1_000,
+      ...more,
+    })
+    const session = (sessionId: string, more: Partial<NewSession> = {}): NewSession => ({
+      sessionId,
+      nodeId: 'mi-1',
+      ownerArn: 'arn:aws:iam::1:user/ada',
+      ownerUserId: 'AIDA1',
+      documentName: 'SSM-SessionManagerRunShell',
+      documentVersion: '1',
+      documentContent: { schemaVersion: '1.0' },
+      parameters: { command: ['ls'] },
+      startedAt: 1_000,
+      ...more,
+    })
+    const task = (taskId: string, sessionId: string, createdAt = 1_000) => ({
+      taskId,
+      nodeId: 'mi-1',
+      kind: 'start-session' as const,
+      sessionId,
+      payload: { deep: [1, 'two', null] },
+      createdAt,
+    })
+    const document = (name: string, content = '{}'): NewDocumentVersion => ({
+      name,
+      documentType: 'Session',
+      documentFormat: 'JSON',
+      content,
+      hash: content,
+      createdAt: 1_000,
+    })
+
+    describe('activations', () => {
+      test('a created activation is found again, in its own account and region only', async () => {
+        const created = await store.activations.create(scope, activation('a-1'))
+        expect(created).toEqual({ ...scope, ...activation('a-1'), registrationsCount: 0 })
+        expect(await store.activations.get(scope, 'a-1')).toEqual(created)
+        for (const other of elsewhere()) {
+          expect(await store.activations.get(other, 'a-1')).toBeUndefined()
+          expect(await store.activations.claim(other, 'a-1', 1_500)).toMatchObject({ reason: 'unknown' })
+          expect(await store.activations.delete(other, 'a-1')).toBe(false)
+        }
+      })
+
+      test('claims stop at the limit, also when they come at once', async () => {
+        await store.activations.create(scope, { ...activation('a-1'), registrationLimit: 5 })
+        const claims = await Promise.all(
+          Array.from({ length: 20 }, () => store.activations.claim(scope, 'a-1', 2_000)),
+        )
+        expect(claims.filter(claim => claim.claimed)).toHaveLength(5)
+        expect(claims.at(-1)).toEqual({ claimed: false, reason: 'limit-reached' })
+        expect((await store.activations.get(scope, 'a-1'))?.registrationsCount).toBe(5)
+      })
+
+      test('an expired or deleted activation cannot be claimed', async () => {
+        await store.activations.create(scope, activation('a-1'))
+        expect(await store.activations.claim(scope, 'a-1', 4_999)).toMatchObject({
+          claimed: true,
+          activation: { registrationsCount: 1, tags: [{ Key: 'env', Value: 'prod' }] },
+        })
+        expect(await store.activations.claim(scope, 'a-1', 5_000)).toEqual({
+          claimed: false,
+          reason: 'expired',
+        })
+        expect(await store.activations.delete(scope, 'a-1')).toBe(true)
+        expect(await store.activations.claim(scope, 'a-1', 2_000)).toEqual({
+          claimed: false,
+          reason: 'unknown',
+        })
+      })
+
+      test('lists are filtered, newest first', async () => {
+        await store.activations.create(scope, activation('a-1', 1))
+        await store.activations.create(scope, { ...activation('a-2', 2), iamRole: 'Other' })
+        await store.activations.create(scope, { ...activation('a-3', 3), defaultInstanceName: null })
+        const ids = async (filters: Parameters<typeof store.activations.list>[1]) =>
+          (await store.activations.list(scope, filters, { limit: 10 })).items.map(found => found.activationId)
+        expect(await ids({})).toEqual(['a-3', 'a-2', 'a-1'])
+        expect(await ids({ iamRoles: ['Other'] })).toEqual(['a-2'])
+        expect(await ids({ defaultInstanceNames: ['web', 'db'] })).toEqual(['a-2', 'a-1'])
+        expect(await ids({ activationIds: ['a-1', 'a-3'], iamRoles: ['service-role/SSM'] })).toEqual([
+          'a-3',
+          'a-1',
+        ])
+        expect(await ids({ activationIds: [] })).toEqual([])
+      })
+    })
+
+    describe('pages', () => {
+      test('pages cover every row once, also where rows are of the same time', async () => {
+        const ids = Array.from({ length: 25 }, (_, at) => `s-${String(at).padStart(2, '0')}`)
+        await Promise.all(
+          ids.map((id, at) => store.sessions.insert(scope, session(id, { startedAt: at >> 2 }))),
+        )
+        const seen: string[] = []
+        let token: string | undefined
+        do {
+          const page = await store.sessions.list(scope, 'Active', {}, { limit: 7, token })
+          expect(page.items.length).toBeLessThanOrEqual(7)
+          seen.push(...page.items.map(item => item.sessionId))
+          token = page.nextToken
+        } while (token !== undefined)
+        expect(seen).toEqual(ids.toReversed())
+      })
+
+      test('a last page that is exactly full has no next token', async () => {
+        for (const id of ['mi-1', 'mi-2', 'mi-3']) await store.nodes.insert(scope, node(id))
+        expect((await store.nodes.list(scope, { limit: 3 })).nextToken).toBeUndefined()
+        expect((await store.nodes.list(scope, { limit: 2 })).nextToken).toEqual(
+          expect.stringMatching(/^[\w-]+$/),
+        )
+      })
+
+      test('a token that this list did not give is refused', async () => {
+        const tokenOf = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+        const wrong = ['', 'x', '*', tokenOf({}), tokenOf(['sessions', 1]), tokenOf(['nodes', 'mi-1'])]
+        wrong.push(
+          tokenOf(['sessions', '1', 'a']),
+          tokenOf(['sessions', 1.5, 'a']),
+          tokenOf(['sessions', 1, 'a', 1]),
+        )
+        wrong.push(tokenOf(['sessions', 1, 'a'.repeat(4_000)]))
+        for (const token of wrong) {
+          await expect(store.sessions.list(scope, 'Active', {}, { limit: 5, token })).rejects.toMatchObject({
+            name: 'StoreError',
+            code: 'bad-token',
+          })
+        }
+      })
+    })
+
+    describe('nodes', () => {
+      test('a new node is offline and unknown but for its registration', async () => {
+        const inserted = await store.nodes.insert(scope, node('mi-1', { name: 'web', iamRole: 'SSM' }))
+        expect(inserted).toMatchObject({ nodeId: 'mi-1', name: 'web', connected: false, lastPingAt: null })
+        expect(await store.nodes.get(scope, 'mi-1')).toEqual(inserted)
+        for (const other of elsewhere()) expect(await store.nodes.get(other, 'mi-1')).toBeUndefined()
+        await expect(store.nodes.insert(scope, node('mi-1'))).rejects.toMatchObject({ code: 'constraint' })
+      })
+
+      test('a ping keeps what it does not mention', async () => {
+        await store.nodes.insert(scope, node('mi-1'))
+        const said = { agentName: 'amazon-ssm-agent', agentVersion: '3.3.0.0', platformType: 'Linux' }
+        expect(await store.nodes.updateInformation(scope, 'mi-1', said, 2_000)).toBe(true)
+        expect(await store.nodes.updateInformation(scope, 'mi-1', {}, 3_000)).toBe(true)
+        expect(await store.nodes.get(scope, 'mi-1')).toMatchObject({ ...said, lastPingAt: 3_000 })
+        expect(await store.nodes.updateInformation(scope, 'mi-2', said, 2_000)).toBe(false)
+      })
+
+      test('a stale report never changes what a newer connection wrote', async () => {
+        await store.nodes.insert(scope, node('mi-1'))
+        const connect = (epoch: number, server = 's') =>
+          store.nodes.setConnected(scope, 'mi-1', { epoch, server, now: epoch * 10 })
+        const disconnect = (epoch: number) =>
+          store.nodes.setDisconnected(scope, 'mi-1', { epoch, now: epoch * 10 + 1 })
+        const connected = async () => (await store.nodes.get(scope, 'mi-1'))?.connected
+
+        expect(await connect(1)).toBe(true)
+        expect(await connect(3, 'other')).toBe(true)
+        expect(await disconnect(1)).toBe(false)
+        expect(await connect(2)).toBe(false)
+        expect(await connect(3)).toBe(false)
+        expect(await store.nodes.get(scope, 'mi-1')).toMatchObject({
+          connected: true,
+          connectionEpoch: 3,
+          connectionServer: 'other',
+          connectedAt: 30,
+        })
+        expect(await disconnect(3)).toBe(true)
+        expect(await disconnect(3)).toBe(false)
+        expect(await disconnect(5)).toBe(true)
+        expect(await connect(5)).toBe(false)
+        expect(await connected()).toBe(false)
+        expect(await connect(6)).toBe(true)
+        expect(await connected()).toBe(true)
+      })
+
+      test('a server that starts takes down its own former connections only', async () => {
+        for (const [id, server] of [
+          ['mi-1', 'a'],
+          ['mi-2', 'a'],
+          ['mi-3', 'b'],
+        ] as const) {
+          await store.nodes.insert(scope, node(id))
+          await store.nodes.setConnected(scope, id, { epoch: 1, server, now: 1 })
+        }
+        expect(await store.nodes.markAllDisconnected(scope, 'a', 9)).toBe(2)
+        expect(await store.nodes.markAllDisconnected(scope, 'a', 9)).toBe(0)
+        const online = await store.nodes.list(scope, { limit: 9 }, { connected: true })
+        expect(online.items.map(found => found.nodeId)).toEqual(['mi-3'])
+        expect(await store.nodes.get(scope, 'mi-1')).toMatchObject({ connected: false, disconnectedAt: 9 })
+      })
+
+      test('a deregistered node stays readable, is not listed and takes no further change', async () => {
+        await store.nodes.insert(scope, node('mi-1'))
+        await store.nodes.setConnected(scope, 'mi-1', { epoch: 1, server: 's', now: 1 })
+        expect(await store.nodes.deregister(scope, 'mi-1', 50)).toBe(true)
+        expect(await store.nodes.deregister(scope, 'mi-1', 51)).toBe(false)
+        expect(await store.nodes.get(scope, 'mi-1')).toMatchObject({ deregisteredAt: 50, connected: false })
+        expect(await store.nodes.setConnected(scope, 'mi-1', { epoch: 2, server: 's', now: 2 })).toBe(false)
+        expect(await store.nodes.updateInformation(scope, 'mi-1', {}, 60)).toBe(false)
+        expect(await store.nodes.updatePublicKey(scope, 'mi-1', 'new')).toBe(false)
+        expect((await store.nodes.list(scope, { limit: 5 })).items).toEqual([])
+        expect(
+          (await store.nodes.list(scope, { limit: 5 }, { includeDeregistered: true })).items,
+        ).toHaveLength(1)
+      })
+
+      test('filters of different kinds must all hold, tags included', async () => {
+        await store.nodes.insert(scope, node('mi-1', { name: 'web', activationId: 'a-1', iamRole: 'R' }))
+        await store.nodes.insert(scope, node('mi-2', { name: 'db', activationId: 'a-1' }))
+        await store.nodes.insert(scope, node('i-3', { kind: 'instance', name: 'web' }))
+        await store.nodes.updateInformation(
+          scope,
+          'mi-2',
+          { platformType: 'Linux', computerName: 'db.local' },
+          1,
+        )
+        await store.tags.add(scope, 'ManagedInstance', 'mi-1', [{ Key: 'env', Value: 'prod' }])
+        await store.tags.add(scope, 'ManagedInstance', 'mi-2', [{ Key: 'env', Value: 'test' }])
+        await store.tags.add(scope, 'Instance', 'i-3', [{ Key: 'env', Value: 'prod' }])
+        await store.tags.add(scope, 'Document', 'mi-2', [{ Key: 'doc', Value: 'x' }])
+        const ids = async (filters: Parameters<typeof store.nodes.list>[2]) =>
+          (await store.nodes.list(scope, { limit: 9 }, filters)).items.map(found => found.nodeId)
+        expect(await ids({})).toEqual(['i-3', 'mi-1', 'mi-2'])
+        expect(await ids({ names: ['web'], kinds: ['managed-instance'] })).toEqual(['mi-1'])
+        expect(await ids({ activationIds: ['a-1'], platformTypes: ['Linux'] })).toEqual(['mi-2'])
+        expect(await ids({ computerNames: ['db.local'] })).toEqual(['mi-2'])
+        expect(await ids({ iamRoles: ['R'] })).toEqual(['mi-1'])
+        expect(await ids({ tags: [{ key: 'env', values: ['prod'] }] })).toEqual(['i-3', 'mi-1'])
+        expect(await ids({ tags: [{ key: 'env' }], nodeIds: ['mi-2', 'mi-9'] })).toEqual(['mi-2'])
+        expect(await ids({ tags: [{ key: 'doc' }] })).toEqual([])
+      })
+    })
+
+    describe('tags', () => {
+      test('tags are set, replaced, listed by key and removed', async () => {
+        const add = (...tags: { Key: string; Value: string }[]) =>
+          store.tags.add(scope, 'ManagedInstance', 'mi-1', tags)
+        await add({ Key: 'b', Value: '1' }, { Key: 'a', Value: '' })
+        await add({ Key: 'b', Value: '2' })
+        await add()
+        expect(await store.tags.list(scope, 'ManagedInstance', 'mi-1')).toEqual([
+          { Key: 'a', Value: '' },
+          { Key: 'b', Value: '2' },
+        ])
+        await store.tags.add(scope, 'ManagedInstance', 'mi-2', [{ Key: 'c', Value: '3' }])
+        const found = await store.tags.forResources(scope, 'ManagedInstance', ['mi-1', 'mi-2', 'mi-3'])
+        expect([...found.keys()]).toEqual(['mi-1', 'mi-2'])
+        expect(found.get('mi-2')).toEqual([{ Key: 'c', Value: '3' }])
+        await store.tags.remove(scope, 'ManagedInstance', 'mi-1', ['a', 'unknown'])
+        expect(await store.tags.list(scope, 'ManagedInstance', 'mi-1')).toEqual([{ Key: 'b', Value: '2' }])
+        await store.tags.clear(scope, 'ManagedInstance', 'mi-1')
+        expect(await store.tags.list(scope, 'ManagedInstance', 'mi-1')).toEqual([])
+        expect(await store.tags.list(scope, 'ManagedInstance', 'mi-2')).toHaveLength(1)
+      })
+    })
+
+    describe('sessions', () => {
+      test('a session is stored with its documents and task, or not at all', async () => {
+        const stored = await store.sessions.insertWithTask(scope, session('s-1'), task('t-1', 's-1'))
+        expect(await store.sessions.get(scope, 's-1')).toEqual(stored)
+        expect(stored).toMatchObject({ status: 'Connecting', parameters: { command: ['ls'] }, agreed: null })
+        expect(await store.tasks.listForNode(scope, 'mi-1')).toEqual([{ ...scope, ...task('t-1', 's-1') }])
+
+        const again = store.sessions.insertWithTask(scope, session('s-1'), task('t-2', 's-1'))
+        await expect(again).rejects.toMatchObject({ name: 'StoreError', code: 'constraint' })
+        expect(await store.tasks.listForNode(scope, 'mi-1')).toHaveLength(1)
+        const sameTask = store.sessions.insertWithTask(scope, session('s-2'), task('t-1', 's-2'))
+        await expect(sameTask).rejects.toMatchObject({ code: 'constraint' })
+        expect(await store.sessions.get(scope, 's-2')).toBeUndefined()
+      })
+
+      test('the status moves along its allowed steps and never leaves an end', async () => {
+        const statuses = [
+          'Connecting',
+          'Connected',
+          'Disconnected',
+          'Terminating',
+          'Terminated',
+          'Failed',
+        ] as const
+        const paths: Record<string, (typeof statuses)[number][]> = {
+          Connecting: [],
+          Connected: ['Connected'],
+          Disconnected: ['Connected', 'Disconnected'],
+          Terminating: ['Terminating'],
+          Terminated: ['Terminated'],
+          Failed: ['Failed'],
+        }
+        const reached: Record<string, string[]> = {}
+        for (const from of statuses) {
+          for (const to of statuses) {
+            const id = `s-${from}-${to}`
+            await store.sessions.insert(scope, session(id))
+            for (const step of paths[from] ?? []) await store.sessions.setStatus(scope, id, step, { now: 1 })
+            const changed = await store.sessions.setStatus(scope, id, to, { now: 2 })
+            if (changed) reached[from] = [...(reached[from] ?? []), to]
+            expect((await store.sessions.get(scope, id))?.status).toBe(changed ? to : from)
+          }
+        }
+        expect(reached).toEqual({
+          Connecting: ['Connected', 'Disconnected', 'Terminating', 'Terminated', 'Failed'],
+          Connected: ['Disconnected', 'Terminating', 'Terminated', 'Failed'],
+          Disconnected: ['Connected', 'Terminating', 'Terminated', 'Failed'],
+          Terminating: ['Terminated', 'Failed'],
+        })
+      })
+
+      test('times and details are kept as the session goes', async () => {
+        await store.sessions.insert(scope, session('s-1'))
+        await store.sessions.setStatus(scope, 's-1', 'Connected', { now: 10 })
+        await store.sessions.setStatus(scope, 's-1', 'Disconnected', { now: 20, details: 'client went away' })
+        await store.sessions.setStatus(scope, 's-1', 'Connected', { now: 30 })
+        await store.sessions.setAgreed(scope, 's-1', { action: 'Sallyport/1' })
+        await store.sessions.setDataPlane(scope, 's-1', { home: 'server-1' })
+        const ends = await Promise.all(
+          ['one', 'two', 'three'].map(details =>
+            store.sessions.setStatus(scope, 's-1', 'Failed', { now: 40, details }),
+          ),
+        )
+        expect(ends.filter(changed => changed)).toHaveLength(1)
+        expect(await store.sessions.get(scope, 's-1')).toMatchObject({
+          status: 'Failed',
+          connectedAt: 10,
+          endedAt: 40,
+          details: ['one', 'two', 'three'][ends.indexOf(true)],
+          agreed: { action: 'Sallyport/1' },
+          dataPlane: { home: 'server-1' },
+        })
+        expect(await store.sessions.setAgreed(scope, 's-9', {})).toBe(false)
+      })
+
+      test('active and past sessions are listed apart, through every filter', async () => {
+        for (const [id, startedAt] of [
+          ['s-1', 10],
+          ['s-2', 20],
+          ['s-3', 30],
+        ] as const) {
+          const more = id === 's-2' ? { ownerArn: 'arn:bob', nodeId: 'mi-2' } : {}
+          await store.sessions.insert(scope, session(id, { startedAt, ...more }))
+        }
+        await store.sessions.setStatus(scope, 's-1', 'Terminated', { now: 40 })
+        await store.sessions.setStatus(scope, 's-3', 'Connected', { now: 40 })
+        type Filters = Parameters<typeof store.sessions.list>[2]
+        const ids = async (state: 'Active' | 'History', filters: Filters = {}) =>
+          (await store.sessions.list(scope, state, filters, { limit: 9 })).items.map(found => found.sessionId)
+        expect(await ids('Active')).toEqual(['s-3', 's-2'])
+        expect(await ids('History')).toEqual(['s-1'])
+        expect(await ids('Active', { owner: 'arn:bob' })).toEqual(['s-2'])
+        expect(await ids('Active', { target: 'mi-1' })).toEqual(['s-3'])
+        expect(await ids('Active', { status: 'Connected' })).toEqual(['s-3'])
+        expect(await ids('Active', { status: 'Terminated' })).toEqual([])
+        expect(await ids('Active', { sessionId: 's-2' })).toEqual(['s-2'])
+        expect(await ids('Active', { invokedAfter: 20 })).toEqual(['s-3'])
+        expect(await ids('Active', { invokedBefore: 30, invokedAfter: 10 })).toEqual(['s-2'])
+        for (const other of elsewhere()) {
+          expect((await store.sessions.list(other, 'Active', {}, { limit: 9 })).items).toEqual([])
+        }
+      })
+
+      test('a client token is accepted once, in time, by its own session', async () => {
+        const use = (hash: string, now: number, id = 's-1') =>
+          store.sessions.useClientToken(scope, id, hash, now)
+        await store.sessions.insert(
+          scope,
+          session('s-1', { clientTokenHash: 'h1', clientTokenExpiresAt: 100 }),
+        )
+        await store.sessions.insert(scope, session('s-2'))
+        expect(await use('h1', 50, 's-9')).toEqual({ accepted: false, reason: 'unknown-session' })
+        expect(await use('h1', 50, 's-2')).toEqual({ accepted: false, reason: 'wrong' })
+        expect(await use('h2', 50)).toEqual({ accepted: false, reason: 'wrong' })
+        expect(await use('h1', 100)).toEqual({ accepted: false, reason: 'expired' })
+        const uses = await Promise.all(Array.from({ length: 10 }, () => use('h1', 99)))
+        expect(uses.filter(({ accepted }) => accepted)).toHaveLength(1)
+        expect(await use('h1', 99)).toEqual({ accepted: false, reason: 'used' })
+
+        expect(await store.sessions.setClientToken(scope, 's-1', { hash: 'h2', expiresAt: 200 })).toBe(true)
+        expect(await use('h1', 150)).toEqual({ accepted: false, reason: 'wrong' })
+        expect(await use('h2', 150)).toEqual({ accepted: true })
+        await store.sessions.setClientToken(scope, 's-1', { hash: 'h3', expiresAt: 300 })
+        await store.sessions.setStatus(scope, 's-1', 'Terminated', { now: 160 })
+        expect(await use('h3', 170)).toEqual({ accepted: false, reason: 'ended' })
+        expect(await store.sessions.setClientToken(scope, 's-1', { hash: 'h4', expiresAt: 400 })).toBe(false)
+      })
+    })
+
+    describe('tasks', () => {
+      test('the tasks of a node come oldest first, a start before the end of the same moment', async () => {
+        await store.tasks.insert(scope, { ...task('t-0', 's-1', 20), kind: 'end-session' })
+        await store.tasks.insert(scope, task('t-1', 's-1', 20))
+        await store.tasks.insert(scope, task('t-2', 's-2', 10))
+        await store.tasks.insert(scope, { ...task('t-3', 's-3'), nodeId: 'mi-2' })
+        const ids = async () => (await store.tasks.listForNode(scope, 'mi-1')).map(found => found.taskId)
+        expect(await ids()).toEqual(['t-2', 't-1', 't-0'])
+        expect(await store.tasks.delete(scope, 't-2')).toBe(true)
+        expect(await store.tasks.delete(scope, 't-2')).toBe(false)
+        expect(await store.tasks.deleteForSession(scope, 's-1', 'start-session')).toBe(1)
+        expect(await ids()).toEqual(['t-0'])
+        expect(await store.tasks.deleteForSession(scope, 's-1')).toBe(1)
+        for (const other of elsewhere()) expect(await store.tasks.listForNode(other, 'mi-2')).toEqual([])
+      })
+    })
+
+    describe('principals', () => {
+      test('a key leads to its user, and its use is remembered', async () => {
+        const accessKeyId = `AKIA${scope.accountId}`
+        const user = { userName: 'ada', userId: 'AIDA1', path: '/', createdAt: 1 }
+        expect(await store.principals.countUsers(scope)).toBe(0)
+        await store.principals.createUser(scope, user)
+        expect(await store.principals.countUsers(scope)).toBe(1)
+        expect(await store.principals.getUser(scope, 'ada')).toEqual({ ...scope, ...user })
+        const key = { accessKeyId, userName: 'ada', sealedSecret: 'sealed', createdAt: 2 }
+        await store.principals.createAccessKey(scope, key)
+        await store.principals.touchKey(scope, accessKeyId, 100_000)
+        await store.principals.touchKey(scope, accessKeyId, 100_001)
+        expect(await store.principals.findAccessKey(accessKeyId)).toEqual({
+          ...scope,
+          ...key,
+          status: 'Active',
+          lastUsedAt: 100_000,
+          user: { userName: 'ada', userId: 'AIDA1', path: '/' },
+        })
+        await store.principals.touchKey(scope, accessKeyId, 160_000)
+        expect((await store.principals.findAccessKey(accessKeyId))?.lastUsedAt).toBe(160_000)
+        expect(await store.principals.findAccessKey('AKIANONE')).toBeUndefined()
+      })
+
+      test('a key needs a user, and its id is unique across accounts', async () => {
+        const key = {
+          accessKeyId: `AKIB${scope.accountId}`,
+          userName: 'ada',
+          sealedSecret: 's',
+          createdAt: 2,
+        }
+        await expect(store.principals.createAccessKey(scope, key)).rejects.toMatchObject({
+          code: 'constraint',
+        })
+        for (const where of [scope, ...elsewhere()]) {
+          await store.principals.createUser(where, {
+            userName: 'ada',
+            userId: 'AIDA1',
+            path: '/',
+            createdAt: 1,
+          })
+        }
+        await store.principals.createAccessKey(scope, key)
+        for (const other of elsewhere()) {
+          await expect(store.principals.createAccessKey(other, key)).rejects.toMatchObject({
+            code: 'constraint',
+          })
+        }
+      })
+    })
+
+    describe('documents', () => {
+      test('versions count up and the default changes only on request', async () => {
+        await store.documents.create(scope, document('Doc', 'one'))
+        await expect(store.documents.create(scope, document('Doc'))).rejects.toMatchObject({
+          code: 'constraint',
+        })
+        expect(await store.documents.put(scope, document('Doc', 'two'))).toMatchObject({
+          version: 2,
+          isDefault: false,
+        })
+        expect(await store.documents.get(scope, 'Doc')).toMatchObject({ content: 'one', isDefault: true })
+        expect(await store.documents.get(scope, 'Doc', '$LATEST')).toMatchObject({
+          content: 'two',
+          version: 2,
+        })
+        expect(await store.documents.put(scope, document('Doc', 'three'), true)).toMatchObject({ version: 3 })
+        expect(await store.documents.get(scope, 'Doc')).toMatchObject({ content: 'three' })
+        expect(await store.documents.setDefault(scope, 'Doc', 2)).toBe(true)
+        expect(await store.documents.setDefault(scope, 'Doc', 9)).toBe(false)
+        expect(await store.documents.get(scope, 'Doc')).toMatchObject({ content: 'two' })
+        expect(await store.documents.get(scope, 'Doc', 9)).toBeUndefined()
+        const versions = await store.documents.listVersions(scope, 'Doc', { limit: 2 })
+        expect(versions.items.map(found => [found.version, found.isDefault])).toEqual([
+          [3, false],
+          [2, true],
+        ])
+        const rest = await store.documents.listVersions(scope, 'Doc', { limit: 2, token: versions.nextToken })
+        expect(rest.items.map(found => found.version)).toEqual([1])
+        expect(await store.documents.delete(scope, 'Doc', 1)).toBe(1)
+        expect(await store.documents.delete(scope, 'Doc')).toBe(2)
+      })
+
+      test('puts at once give each its own version', async () => {
+        const puts = await Promise.all(
+          ['a', 'b', 'c', 'd'].map(text => store.documents.put(scope, document('D', text))),
+        )
+        expect(puts.map(found => found.version).sort()).toEqual([1, 2, 3, 4])
+        expect(puts.filter(found => found.isDefault)).toHaveLength(1)
+      })
+
+      test('documents are listed by name, type and prefix, minding case', async () => {
+        for (const name of ['AWS-One', 'aws-two', 'Own_1', 'OwnX1'])
+          await store.documents.put(scope, document(name))
+        await store.documents.put(scope, { ...document('Run'), documentType: 'Command' })
+        const names = async (filters: Parameters<typeof store.documents.list>[1]) =>
+          (await store.documents.list(scope, filters, { limit: 9 })).items.map(found => found.name).sort()
+        expect(await names({ namePrefix: 'AWS-' })).toEqual(['AWS-One'])
+        expect(await names({ namePrefix: 'Own_' })).toEqual(['Own_1'])
+        expect(await names({ documentTypes: ['Command'] })).toEqual(['Run'])
+        expect(await names({ names: ['Run', 'OwnX1'], documentTypes: ['Session'] })).toEqual(['OwnX1'])
+      })
+    })
+
+    test('a secret is made once and is the same for everybody in its scope', async () => {
+      const secrets = await Promise.all([1, 2, 3].map(() => store.secrets.getOrCreate(scope, 'tokens', 32)))
+      expect(secrets[0]).toHaveLength(32)
+      expect(secrets[1]).toEqual(secrets[0])
+      expect(secrets[2]).toEqual(secrets[0])
+      expect(await store.secrets.getOrCreate(scope, 'other', 32)).not.toEqual(secrets[0])
+      for (const other of elsewhere()) {
+        expect(await store.secrets.getOrCreate(other, 'tokens', 32)).not.toEqual(secrets[0])
+      }
+    })
+  })
+}

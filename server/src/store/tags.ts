@@ -1,0 +1,90 @@
+import type { Kysely } from 'kysely'
+import type { Schema, Scope } from './schema.ts'
+
+/** As the AWS APIs spell it. */
+export type Tag = { Key: string; Value: string }
+
+export type Tags = ReturnType<typeof tagsIn>
+
+export function tagsIn(db: Kysely<Schema>) {
+  const rows = (scope: Scope, resourceType: string, resourceIds: string[]) =>
+    db
+      .selectFrom('tags')
+      .select(['resourceId', 'tagKey', 'tagValue'])
+      .where('accountId', '=', scope.accountId)
+      .where('region', '=', scope.region)
+      .where('resourceType', '=', resourceType)
+      .where('resourceId', 'in', resourceIds)
+      .orderBy('resourceId')
+      .orderBy('tagKey')
+
+  const deletion = (scope: Scope, resourceType: string, resourceId: string) =>
+    db
+      .deleteFrom('tags')
+      .where('accountId', '=', scope.accountId)
+      .where('region', '=', scope.region)
+      .where('resourceType', '=', resourceType)
+      .where('resourceId', '=', resourceId)
+
+  return {
+    /** Sets tags; a key that the resource already has gets the new value. Keys must differ from each other. */
+    async add(scope: Scope, resourceType: string, resourceId: string, tags: Tag[]): Promise<void> {
+      if (tags.length === 0) return
+      const { accountId, region } = scope
+      await db
+        .insertInto('tags')
+        .values(
+          tags.map(({ Key, Value }) => ({
+            accountId,
+            region,
+            resourceType,
+            resourceId,
+            tagKey: Key,
+            tagValue: Value,
+          })),
+        )
+        .onConflict(conflict =>
+          conflict
+            .columns(['accountId', 'region', 'resourceType', 'resourceId', 'tagKey'])
+            .doUpdateSet(eb => ({ tagValue: eb.ref('excluded.tagValue') })),
+        )
+        .execute()
+    },
+
+    /** Keys that the resource does not have are ignored. */
+    async remove(scope: Scope, resourceType: string, resourceId: string, keys: string[]): Promise<void> {
+      if (keys.length > 0)
+        await deletion(scope, resourceType, resourceId).where('tagKey', 'in', keys).execute()
+    },
+
+    /** Removes every tag of a resource that goes away. */
+    async clear(scope: Scope, resourceType: string, resourceId: string): Promise<void> {
+      await deletion(scope, resourceType, resourceId).execute()
+    },
+
+    /** Ordered by key. */
+    async list(scope: Scope, resourceType: string, resourceId: string): Promise<Tag[]> {
+      return (await rows(scope, resourceType, [resourceId]).execute()).map(toTag)
+    },
+
+    /** The tags of each resource that has any, by resource id. */
+    async forResources(
+      scope: Scope,
+      resourceType: string,
+      resourceIds: string[],
+    ): Promise<Map<string, Tag[]>> {
+      const found = new Map<string, Tag[]>()
+      if (resourceIds.length === 0) return found
+      for (const row of await rows(scope, resourceType, resourceIds).execute()) {
+        const tags = found.get(row.resourceId) ?? []
+        tags.push(toTag(row))
+        found.set(row.resourceId, tags)
+      }
+      return found
+    },
+  }
+}
+
+function toTag(row: { tagKey: string; tagValue: string }): Tag {
+  return { Key: row.tagKey, Value: row.tagValue }
+}
