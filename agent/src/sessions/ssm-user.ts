@@ -1,0 +1,110 @@
+import { existsSync } from 'node:fs'
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { findUser, type SessionUser } from './passwd.ts'
+import type { Run } from './run-program.ts'
+
+/** The account of sessions when the agent is root and Run As is off (control-plane.md 15.1). */
+export const SSM_USER = 'ssm-user'
+
+export const SUDOERS_FILE = 'ssm-agent-users'
+export const SUDOERS_DIRECTORY = '/etc/sudoers.d'
+const SUDOERS_MARK = '# Sessions of sallyport-agent.'
+const SUDOERS_TEXT = `${SUDOERS_MARK} Removed by "sallyport agent uninstall".\n${SSM_USER} ALL=(ALL) NOPASSWD:ALL\n`
+
+const CREATED_MARKER = 'created-ssm-user'
+
+export type SsmUserOptions = {
+  /** Passwordless sudo for a newly created account, as AWS's agent gives it. Default true. */
+  sudo?: boolean
+  /** Where it is recorded that the account is ours, so that uninstalling can remove it. */
+  stateDirectory?: string
+  sudoersDirectory?: string
+}
+
+const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
+
+/**
+ * Writes the sudoers file unless there is one. It appears whole and with mode 0440: a temporary file in the same directory,
+ * whose '.' makes sudo skip it (sudoers(5)), is renamed over. Without sudo on the node there is no directory and nothing to do.
+ */
+export const writeSudoers = async (directory = SUDOERS_DIRECTORY): Promise<void> => {
+  const path = join(directory, SUDOERS_FILE)
+  if (!existsSync(directory) || existsSync(path)) return
+  const temporary = join(directory, `.${SUDOERS_FILE}.${process.pid}.tmp`)
+  await rm(temporary, { force: true })
+  try {
+    // 'wx' refuses to follow or reuse what somebody put there; umask can only take bits away from 0440.
+    const file = await open(temporary, 'wx', 0o440)
+    try {
+      await file.writeFile(SUDOERS_TEXT)
+      await file.chmod(0o440)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+/** Removes the sudoers file if this agent wrote it. Answers whether it did. */
+export const removeSudoers = async (directory = SUDOERS_DIRECTORY): Promise<boolean> => {
+  const path = join(directory, SUDOERS_FILE)
+  const text = await readFile(path, 'utf8').catch(error => {
+    if (isMissing(error)) return ''
+    throw error
+  })
+  if (!text.startsWith(SUDOERS_MARK)) return false
+  await rm(path)
+  return true
+}
+
+/** True if `createSsmUser` made the account, by the record in the state directory. */
+export const createdSsmUser = (stateDirectory: string): boolean =>
+  existsSync(join(stateDirectory, CREATED_MARKER))
+
+const recordCreation = async (stateDirectory: string): Promise<void> => {
+  await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
+  await writeFile(join(stateDirectory, CREATED_MARKER), `${SSM_USER}\n`, { mode: 0o600 })
+}
+
+const addUser = async (run: Run): Promise<void> => {
+  const shell = ['/bin/bash', '/usr/bin/bash'].find(path => existsSync(path)) ?? '/bin/sh'
+  const { exitCode, problem } = await run('useradd', ['-m', '-s', shell, SSM_USER])
+  if (exitCode === 0) return
+  const advice = `Create the user '${SSM_USER}' on this node, or enable Run As with a user that exists.`
+  if (exitCode === 127) {
+    throw new Error(
+      `Unable to start the session: the user '${SSM_USER}' does not exist and this node has no useradd. ${advice}`,
+    )
+  }
+  throw new Error(
+    `Unable to start the session: useradd could not create '${SSM_USER}' (${problem.trim() || `exit code ${exitCode}`}). ${advice}`,
+  )
+}
+
+const create = async (run: Run, options: SsmUserOptions): Promise<SessionUser> => {
+  // Another session may have finished the creation between this caller's look and now.
+  const existing = await findUser(SSM_USER, run)
+  if (existing !== undefined) return existing
+  await addUser(run)
+  if (options.stateDirectory !== undefined) await recordCreation(options.stateDirectory)
+  if (options.sudo !== false) await writeSudoers(options.sudoersDirectory)
+  const user = await findUser(SSM_USER, run)
+  if (user === undefined)
+    throw new Error(`Unable to start the session: '${SSM_USER}' is missing right after useradd made it.`)
+  return user
+}
+
+let creating: Promise<SessionUser> | undefined
+
+/** Creates `ssm-user`. Sessions that start at the same time share one creation, for the second useradd would fail. */
+export const createSsmUser = (run: Run, options: SsmUserOptions): Promise<SessionUser> => {
+  creating ??= create(run, options).finally(() => {
+    creating = undefined
+  })
+  return creating
+}
