@@ -1,0 +1,123 @@
+import { type ApiClient, ApiError } from './client.ts'
+import type { Terminal } from './terminal/terminal.ts'
+
+/** What StartSession answers, and the plugin is given. */
+export type StartedSession = { sessionId: string; tokenValue: string; streamUrl: string }
+
+export type SessionOptions = {
+  session: StartedSession
+  terminal: Terminal
+  /** A new token for a broken connection; undefined when the server says that the session is over. */
+  resume: () => Promise<{ tokenValue: string } | undefined>
+  terminate: () => Promise<void>
+  tls: { ca?: string }
+}
+
+export type SessionEnd = {
+  /** Why it ended, for the person; empty for an ordinary end. */
+  reason: string
+  /** 0 for an ordinary end. */
+  exitCode: number
+  /** Of what ran on the node, where both ends can tell. */
+  exitStatus?: number
+}
+
+export type RunSession = (options: SessionOptions) => Promise<SessionEnd>
+
+export type AttachOptions = {
+  client: ApiClient
+  session: StartedSession
+  terminal: Terminal
+  ca?: string | undefined
+  runSession: RunSession
+  /**
+   * End the session when the parent process is gone. For the plugin: a killed aws CLI leaves it without anybody who
+   * could end it, holding the terminal or a port (user-needs.md 5).
+   */
+  endWithParent?: boolean
+  process?: Pick<NodeJS.Process, 'on' | 'off' | 'ppid'>
+}
+
+/** Exit statuses are those of a shell: 128 and the number of the signal. */
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
+const SIGPIPE = 141
+
+/** How long an ending program waits for the server to take note; the server reaps the session later if it did not. */
+const TERMINATE_WITHIN_MS = 3000
+const PARENT_CHECK_MS = 1000
+
+/**
+ * Runs a session on the terminal to its end, and gives the terminal back. A signal, a reader of stdout that has gone
+ * and (if asked for) the death of the parent end the session on the server too, so that nothing is left running on
+ * the node.
+ */
+export const attachSession = async (options: AttachOptions): Promise<SessionEnd> => {
+  const { client, session, terminal, ca, runSession } = options
+  const terminate = async () => {
+    await client.call('ssm', 'TerminateSession', { SessionId: session.sessionId })
+  }
+  const resume = () => resumeSession(client, session.sessionId)
+  const interruption = interruptions(options)
+  const run = runSession({ session, terminal, resume, terminate, tls: ca === undefined ? {} : { ca } })
+  try {
+    const interrupted = interruption.happened.then(async end => {
+      terminal.restore()
+      await within(TERMINATE_WITHIN_MS, terminate())
+      return end
+    })
+    return await Promise.race([run, interrupted])
+  } finally {
+    // What the session still says after an interruption concerns nobody any more.
+    run.catch(() => {})
+    terminal.restore()
+    interruption.stop()
+  }
+}
+
+const resumeSession = async (client: ApiClient, sessionId: string) => {
+  try {
+    const answer = (await client.call('ssm', 'ResumeSession', { SessionId: sessionId })) as {
+      TokenValue?: unknown
+    }
+    // An ended session may have an answer without a token (data-plane.md 16.1).
+    const { TokenValue } = answer
+    return typeof TokenValue === 'string' && TokenValue !== '' ? { tokenValue: TokenValue } : undefined
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'DoesNotExistException') return undefined
+    throw error
+  }
+}
+
+const interruptions = ({ terminal, endWithParent, process: own = process }: AttachOptions) => {
+  let interrupt: (reason: string, exitCode: number) => void = () => {}
+  const happened = new Promise<SessionEnd>(resolve => {
+    interrupt = (reason, exitCode) => resolve({ reason, exitCode })
+  })
+  const handlers = Object.entries(SIGNALS).map(
+    ([signal, exitCode]) => [signal, () => interrupt(`ended by ${signal}`, exitCode)] as const,
+  )
+  // A second signal finds the default action again, and ends the program at once.
+  const stop = () => {
+    clearInterval(watch)
+    for (const [signal, handler] of handlers) own.off(signal, handler)
+  }
+  for (const [signal, handler] of handlers) own.on(signal, handler)
+  const parent = own.ppid
+  const watch = setInterval(() => {
+    if (endWithParent && own.ppid !== parent)
+      interrupt('the program that started this one has gone', SIGNALS.SIGHUP)
+  }, PARENT_CHECK_MS)
+  watch.unref()
+  terminal.onOutputError(error => interrupt(`standard output cannot be written: ${error.message}`, SIGPIPE))
+  void happened.then(stop)
+  return { happened, stop }
+}
+
+const within = async (ms: number, work: Promise<void>): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work.catch(() => {}), timeout])
+  clearTimeout(timer)
+}

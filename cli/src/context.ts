@@ -1,0 +1,32 @@
+import type { Environment } from './aws-config.ts'
+import type { ApiClient } from './client.ts'
+import type { SettingsOptions } from './settings.ts'
+
+/** What a command works with. Handed in, so that a test needs neither a process nor a server. */
+export type CommandContext = {
+  env: Environment
+  /** Results. For `connect` the bytes of the node, and nothing else. */
+  out: (text: string) => void
+  /** Everything that is for the person. */
+  err: (text: string) => void
+  /** Milliseconds since 1970. */
+  now: () => number
+  connect: (options: SettingsOptions) => Promise<Connection>
+}
+
+export type Connection = { client: ApiClient; ca?: string }
+
+export const processContext = (): CommandContext => ({
+  env: process.env,
+  out: text => void process.stdout.write(text),
+  err: text => void process.stderr.write(text),
+  now: Date.now,
+  connect: async options => {
+    const [{ loadSettings }, { createClient }] = await Promise.all([
+      import('./settings.ts'),
+      import('./client.ts'),
+    ])
+    const settings = await loadSettings(options, process.env)
+    return { client: createClient(settings), ...(settings.ca === undefined ? {} : { ca: settings.ca }) }
+  },
+})

@@ -1,0 +1,159 @@
+import { CLIENT_COMPATIBILITY_VERSION } from '@sallyport/protocol/versions'
+import type { AttachOptions, RunSession, SessionEnd, StartedSession } from './attach.ts'
+import { EXIT } from './errors.ts'
+import { inert, inertLines } from './inert.ts'
+
+/** The environment as it can be changed: the token is taken out of it. */
+export type MutableEnvironment = Record<string, string | undefined>
+
+/** What the aws CLI gives the plugin (data-plane.md 18.1). */
+export type PluginCall = {
+  session: StartedSession
+  region: string
+  /** Of the shared files; absent: environment or default. */
+  profile: string | undefined
+  /** What the aws CLI spoke to; absent in the legacy form and when empty. */
+  endpointUrl: string | undefined
+}
+
+export type PluginParts = {
+  out: (text: string) => void
+  /** Runs the session that was asked for. */
+  run: (call: PluginCall, env: MutableEnvironment) => Promise<SessionEnd>
+}
+
+export const INSTALLED_BANNER =
+  '\nThe Session Manager plugin was installed successfully. Use the AWS CLI to start a session.\n\n'
+
+const RESPONSE_VARIABLE = 'AWS_SSM_START_SESSION_RESPONSE'
+const LEGACY_ARGUMENTS = 3
+
+/**
+ * `session-manager-plugin` as the aws CLI and other callers of AWS's run it. `argv` is what follows the program's
+ * name. Texts and their streams are AWS's (data-plane.md 18.1), the exit status is not: AWS's is 0 whatever happens,
+ * ours is 0 only for a session that ended in an ordinary way.
+ */
+export const runPlugin = async (
+  argv: readonly string[],
+  env: MutableEnvironment,
+  parts: PluginParts = { out: text => void process.stdout.write(text), run: runOnTerminal },
+): Promise<number> => {
+  const { out, run } = parts
+  const [first] = argv
+  if (first === undefined) {
+    out(INSTALLED_BANNER)
+    return EXIT.ok
+  }
+  if (argv.length === 1 && first === '--version') {
+    out(`${CLIENT_COMPATIBILITY_VERSION}\n`)
+    return EXIT.ok
+  }
+  if (argv.length < LEGACY_ARGUMENTS) {
+    const operation = inert(first)
+    out(`\nUnknown operation ${operation}. \nUse session-manager-plugin --version to check the version.\n\n`)
+    return EXIT.usage
+  }
+  try {
+    const call = readCall(argv, env)
+    if (call === undefined) {
+      out('Invalid Operation')
+      return EXIT.usage
+    }
+    const id = inert(call.session.sessionId)
+    out(`\nStarting session with SessionId: ${id}\n`)
+    const { reason, exitCode } = await run(call, env)
+    // Pexpect-like callers wait for this line.
+    out(
+      exitCode === EXIT.ok
+        ? `\n\nExiting session with sessionId: ${id}.\n\n`
+        : `\n\nSessionId: ${id} : ${inertLines(reason)}\n\n`,
+    )
+    return exitCode
+  } catch (error) {
+    const { message, exitCode } = error as { message: string; exitCode?: number }
+    out(`Cannot perform start session: ${inertLines(message)}\n`)
+    return exitCode ?? EXIT.failure
+  }
+}
+
+const readCall = (argv: readonly string[], env: MutableEnvironment): PluginCall | undefined => {
+  const [source = '', region = '', operation = '', profile, request, endpointUrl] = argv
+  const response = takeResponse(source, env)
+  checkRequest(request)
+  if (operation !== 'StartSession') return undefined
+  return {
+    session: parseResponse(response),
+    region,
+    profile: profile || undefined,
+    endpointUrl: endpointUrl || undefined,
+  }
+}
+
+/** The token must not be inherited by a program that this one starts, `credential_process` for example. */
+const takeResponse = (source: string, env: MutableEnvironment): string => {
+  if (!source.startsWith(RESPONSE_VARIABLE)) return source
+  const response = env[source]
+  delete env[source]
+  if (!response) throw new Error(`the environment variable ${source} is not set`)
+  return response
+}
+
+const checkRequest = (text: string | undefined): void => {
+  if (text === undefined) return
+  let target: unknown
+  try {
+    target = Object(JSON.parse(text)).Target
+  } catch {
+    // Told with the next line.
+  }
+  if (typeof target !== 'string') throw new Error('the fifth argument must be JSON with a string "Target"')
+}
+
+/** Keys in any case, as Go reads JSON: `aws ecs execute-command` writes them in camelCase. */
+const parseResponse = (text: string): StartedSession => {
+  let answer: object
+  try {
+    answer = Object(JSON.parse(text))
+  } catch {
+    // Without the parser's own message, which quotes the text, and with it the token.
+    throw new Error('the answer of StartSession is not JSON')
+  }
+  const values = new Map(Object.entries(answer).map(([key, value]) => [key.toLowerCase(), value as unknown]))
+  const member = (name: string): string => {
+    const value = values.get(name.toLowerCase())
+    if (typeof value !== 'string' || value === '')
+      throw new Error(`the answer of StartSession has no ${name}`)
+    return value
+  }
+  const streamUrl = member('StreamUrl')
+  if (!URL.canParse(streamUrl) || !/^wss?:$/.test(new URL(streamUrl).protocol)) {
+    throw new Error('the StreamUrl of StartSession is no ws: or wss: address')
+  }
+  return { sessionId: member('SessionId'), tokenValue: member('TokenValue'), streamUrl }
+}
+
+const runOnTerminal = async (call: PluginCall, env: MutableEnvironment): Promise<SessionEnd> => {
+  const [{ attachSession }, { createClient }, { loadSettings }, { openTerminal }, { runShellSession }] =
+    await Promise.all([
+      import('./attach.ts'),
+      import('./client.ts'),
+      import('./settings.ts'),
+      import('./terminal/terminal.ts'),
+      import('./sessions/session.ts'),
+    ])
+  const region = call.region || env.AWS_REGION || env.AWS_DEFAULT_REGION || 'us-east-1'
+  const configured = env.SALLYPORT_ENDPOINT_URL || env.AWS_ENDPOINT_URL_SSM || env.AWS_ENDPOINT_URL
+  const endpointUrl = call.endpointUrl ?? (configured || `https://ssm.${region}.amazonaws.com`)
+  const settings = await loadSettings({ profile: call.profile, region, endpointUrl }, env)
+  const runSession: RunSession = runShellSession
+  const options: AttachOptions = {
+    client: createClient({ ...settings, env }),
+    ca: settings.ca,
+    session: call.session,
+    // The aws CLI ignores SIGTSTP while the plugin runs, so only SIGSTOP stops the whole job.
+    terminal: openTerminal({ suspendSignal: 'SIGSTOP' }),
+    runSession,
+    endWithParent: true,
+  }
+  return attachSession(options)
+}
