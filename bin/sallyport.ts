@@ -11,6 +11,8 @@ Reach machines that accept no inbound connection, through a server of your own.
   nodes                  list the nodes
   sessions               list the sessions
   sessions end <id...>   end sessions
+  activations            list what machines become nodes with
+  activations create     make one, and print the command to run on the machine
 
   --version              print the version
   <command> --help       what the command can do

@@ -14,7 +14,7 @@ export type CommandContext = {
   connect: (options: SettingsOptions) => Promise<Connection>
 }
 
-export type Connection = { client: ApiClient; ca?: string }
+export type Connection = { client: ApiClient; endpoint: URL; region: string; ca?: string }
 
 export const processContext = (): CommandContext => ({
   env: process.env,
@@ -27,6 +27,7 @@ export const processContext = (): CommandContext => ({
       import('./client.ts'),
     ])
     const settings = await loadSettings(options, process.env)
-    return { client: createClient(settings), ...(settings.ca === undefined ? {} : { ca: settings.ca }) }
+    const { endpoint, region, ca } = settings
+    return { client: createClient(settings), endpoint, region, ...(ca === undefined ? {} : { ca }) }
   },
 })

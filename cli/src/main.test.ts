@@ -38,7 +38,7 @@ const setUp = (answers: Record<string, unknown> = {}) => {
     now: () => NOW,
     connect: async options => {
       seen.options = options
-      return { client }
+      return { client, endpoint: new URL('https://sallyport.test:8443'), region: 'us-east-1' }
     },
   }
   return { seen, context, run: (...argv: string[]) => runCli(argv, context) }

@@ -82,6 +82,40 @@ const buildProgram = async (context: CommandContext, finish: Finish): Promise<Co
         ),
       ),
     )
+
+  const activations = settings(program.command('activations'))
+    .description('list the activations, with which machines become nodes, or make and delete them')
+    .option('--json', 'as JSON, with all there is to know')
+    .action((_, command: CommanderCommand) =>
+      finish(
+        import('./commands/activations.ts').then(({ activations }) =>
+          activations(command.optsWithGlobals(), context),
+        ),
+      ),
+    )
+  settings(activations.command('create'))
+    .description('make an activation, and print the command that registers a machine with it')
+    .option('--name <name>', 'the name of the nodes')
+    .option('--description <text>', 'what it is for')
+    .option('--limit <number>', 'how many machines may use it', '1')
+    .option('--expires-in <time>', 'such as 30m, 24h or 7d; at most 30d', '24h')
+    .option('--iam-role <name>', 'the role of the nodes', 'SSMServiceRole')
+    .action((_, command: CommanderCommand) =>
+      finish(
+        import('./commands/activations.ts').then(({ createActivation }) =>
+          createActivation(command.optsWithGlobals(), context),
+        ),
+      ),
+    )
+  settings(activations.command('delete <id>'))
+    .description('delete an activation; its nodes stay')
+    .action((id: string, _, command: CommanderCommand) =>
+      finish(
+        import('./commands/activations.ts').then(({ deleteActivation }) =>
+          deleteActivation(id, command.optsWithGlobals(), context),
+        ),
+      ),
+    )
   return program
 }
 
