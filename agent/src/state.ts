@@ -1,4 +1,4 @@
-import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { jsonRecord, type RecordOf } from '@sallyport/protocol/json-record'
 
@@ -49,8 +49,4 @@ export async function saveRegistration(stateDirectory: string, registration: Reg
     await file.close()
   }
   await rename(temporary, path)
-}
-
-export async function forgetRegistration(stateDirectory: string): Promise<void> {
-  await rm(join(stateDirectory, FILE), { force: true })
 }

@@ -13,7 +13,8 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Run } from './sessions/run-program.ts'
 import { writeSudoers } from './sessions/ssm-user.ts'
-import { installUnit, uninstallUnit, unitText } from './systemd.ts'
+import { installUnit, uninstallUnit } from './systemd.ts'
+import { unitText } from './systemd-unit.ts'
 
 const host = (exitCodes: Record<string, number> = {}) => {
   const root = mkdtempSync(join(tmpdir(), 'systemd-'))

@@ -6,8 +6,6 @@ import { type Run, runProgram } from './sessions/run-program.ts'
 import { createdSsmUser, removeSudoers, SSM_USER } from './sessions/ssm-user.ts'
 import { UNIT_NAME, type UnitOptions, unitText } from './systemd-unit.ts'
 
-export { UNIT_NAME, type UnitOptions, unitText } from './systemd-unit.ts'
-
 export type HostOptions = {
   unitDirectory?: string
   /** Whether systemd is the running init. Default: /run/systemd/system exists (sd_booted(3)). */

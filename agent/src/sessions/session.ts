@@ -178,8 +178,9 @@ export class Session {
     if (this.#state === 'ended') return
     this.#state = 'ended'
     this.#cancelTimeout()
-    await this.#activity?.stop()
+    // First, or the server's own close would look like a lost connection and be dialled again.
     this.#link.close()
+    await this.#activity?.stop()
     this.#options.onEnd({ sessionId: this.#id, status, output })
   }
 

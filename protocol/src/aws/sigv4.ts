@@ -12,7 +12,7 @@ import {
 } from './sigv4-canonical.ts'
 import { ALGORITHM, formatAmzDate, MAX_EXPIRES_SECONDS, type SignatureClaim } from './sigv4-claim.ts'
 
-export { canonicalRequest, type HttpRequest, SignatureError } from './sigv4-canonical.ts'
+export { type HttpRequest, SignatureError } from './sigv4-canonical.ts'
 export { readSignature, type SignatureClaim } from './sigv4-claim.ts'
 
 export type Credentials = {

@@ -1,3 +1,6 @@
+import { EC2MESSAGES_TARGET_PREFIX } from '@sallyport/protocol/api/ec2messages'
+import { SSM_TARGET_PREFIX } from '@sallyport/protocol/api/ssm'
+import { STS_VERSION } from '@sallyport/protocol/api/sts'
 import { AwsError, authenticationError, type WireProtocol } from '@sallyport/protocol/aws/error'
 import { decodeJsonBody } from '@sallyport/protocol/aws/json'
 import { decodeQuery } from '@sallyport/protocol/aws/query'
@@ -16,10 +19,10 @@ export type Route = {
 }
 
 const TARGETS: Readonly<Record<string, string>> = {
-  AmazonSSM: 'ssm',
-  EC2WindowsMessageDeliveryService: 'ec2messages',
+  [SSM_TARGET_PREFIX]: 'ssm',
+  [EC2MESSAGES_TARGET_PREFIX]: 'ec2messages',
 }
-const QUERY_VERSIONS: Readonly<Record<string, string>> = { '2011-06-15': 'sts' }
+const QUERY_VERSIONS: Readonly<Record<string, string>> = { [STS_VERSION]: 'sts' }
 const CHANNEL_PATH = /^\/v1\/(control|data)-channel\/([^/]{1,200})$/
 
 export function routeOf(request: ApiRequest): Route {

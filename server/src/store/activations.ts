@@ -18,8 +18,6 @@ export type Claim =
   | { claimed: true; activation: Activation }
   | { claimed: false; reason: 'unknown' | 'expired' | 'limit-reached' }
 
-export type Activations = ReturnType<typeof activationsIn>
-
 export function activationsIn(db: Kysely<Schema>) {
   const rows = (scope: Scope) =>
     db

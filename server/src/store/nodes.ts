@@ -23,8 +23,6 @@ export type NodeInformation = Partial<
   >
 >
 
-export type Nodes = ReturnType<typeof nodesIn>
-
 const neverSeen = {
   activationId: null,
   iamRole: null,

@@ -6,8 +6,6 @@ export type NewAccessKey = Pick<AccessKeyRow, 'accessKeyId' | 'userName' | 'seal
 /** A key with the user who signs with it. */
 export type AccessKey = AccessKeyRow & { user: Pick<UserRow, 'userName' | 'userId' | 'path'> }
 
-export type Principals = ReturnType<typeof principalsIn>
-
 // The time of the last use is for people; writing it with every request would make every request a write.
 const TOUCH_INTERVAL_MS = 60_000
 const MAX_TOUCHED = 10_000

@@ -2,8 +2,6 @@ import { randomBytes } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import type { Schema, Scope } from './schema.ts'
 
-export type Secrets = ReturnType<typeof secretsIn>
-
 /** Random secrets that all servers share, such as the key that page and session tokens are made with. */
 export function secretsIn(db: Kysely<Schema>) {
   return {

@@ -24,8 +24,6 @@ type Settable =
 export type NewSession = Pick<Session, Required | 'documentContent' | 'parameters' | 'startedAt'> &
   Partial<Pick<Session, Settable>>
 
-export type Sessions = ReturnType<typeof sessionsIn>
-
 /** From which states each state can be reached; nothing leaves `Terminated` or `Failed`. */
 const allowedFrom: Readonly<Record<SessionStatus, readonly SessionStatus[]>> = {
   Connecting: [],

@@ -4,8 +4,6 @@ import type { Schema, Scope } from './schema.ts'
 /** As the AWS APIs spell it. */
 export type Tag = { Key: string; Value: string }
 
-export type Tags = ReturnType<typeof tagsIn>
-
 export function tagsIn(db: Kysely<Schema>) {
   const rows = (scope: Scope, resourceType: string, resourceIds: string[]) =>
     db

@@ -6,8 +6,6 @@ import type { Json, Schema, Scope, TaskRow } from './schema.ts'
 export type Task = Omit<TaskRow, 'payload'> & { payload: Json }
 export type NewTask = Omit<Task, keyof Scope>
 
-export type Tasks = ReturnType<typeof tasksIn>
-
 /** How many tasks of one node are read at once; the caller asks again after it has sent and deleted them. */
 const MAX_TASKS_READ = 1_000
 
