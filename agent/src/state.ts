@@ -1,6 +1,7 @@
-import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
+import { chmod, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { jsonRecord, type RecordOf } from '@sallyport/protocol/json-record'
+import { replaceFile } from './replace-file.ts'
 
 // What the agent keeps between runs: one file, 0600, in a directory of its own, 0700.
 
@@ -39,14 +40,5 @@ export async function loadRegistration(stateDirectory: string): Promise<Registra
 export async function saveRegistration(stateDirectory: string, registration: Registration): Promise<void> {
   await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
   await chmod(stateDirectory, 0o700)
-  const path = join(stateDirectory, FILE)
-  const temporary = `${path}.new`
-  const file = await open(temporary, 'w', 0o600)
-  try {
-    await file.writeFile(registrationRecord.encode(registration))
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(temporary, path)
+  await replaceFile(join(stateDirectory, FILE), registrationRecord.encode(registration), 0o600)
 }

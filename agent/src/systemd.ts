@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join, relative, resolve } from 'node:path'
+import { replaceFile } from './replace-file.ts'
 import { type Run, runProgram } from './sessions/run-program.ts'
 import { createdSsmUser, removeSudoers, SSM_USER } from './sessions/ssm-user.ts'
 import { UNIT_NAME, type UnitOptions, unitText } from './systemd-unit.ts'
@@ -38,26 +39,6 @@ const systemctl = async (run: Run, args: string[]): Promise<void> => {
   throw new Error(`systemctl ${args.join(' ')} failed: ${reason}. See: journalctl -u ${UNIT_NAME}`)
 }
 
-// Whole or not at all: systemd may reload at any moment.
-const writeUnit = async (path: string, text: string): Promise<void> => {
-  const temporary = `${path}.${process.pid}.tmp`
-  await rm(temporary, { force: true })
-  try {
-    const file = await open(temporary, 'wx', 0o644)
-    try {
-      await file.writeFile(text)
-      await file.chmod(0o644)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
-  }
-}
-
 /**
  * Writes the unit, enables it and (re)starts it. Where systemd is not running (an image build, a chroot) it writes the unit
  * only and answers the commands to run later. Rejects when the unit cannot be written or systemctl fails.
@@ -67,7 +48,7 @@ export const installUnit = async (options: UnitOptions & HostOptions): Promise<I
   const path = join(unitDirectory, UNIT_NAME)
   const text = unitText(options)
   await mkdir(unitDirectory, { recursive: true })
-  await writeUnit(path, text)
+  await replaceFile(path, text, 0o644)
   // restart starts a stopped unit too, and makes a second installation take effect.
   const steps = [['daemon-reload'], ['enable', UNIT_NAME], ['restart', UNIT_NAME]]
   if (!systemdRunning)

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { replaceFile } from '../replace-file.ts'
 import { findUser, type SessionUser } from './passwd.ts'
 import type { Run } from './run-program.ts'
 
@@ -25,29 +26,13 @@ export type SsmUserOptions = {
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
 
 /**
- * Writes the sudoers file unless there is one. It appears whole and with mode 0440: a temporary file in the same directory,
- * whose '.' makes sudo skip it (sudoers(5)), is renamed over. Without sudo on the node there is no directory and nothing to do.
+ * Writes the sudoers file unless there is one. It appears whole and with mode 0440. Without sudo on the node there is
+ * no directory and nothing to do.
  */
 export const writeSudoers = async (directory = SUDOERS_DIRECTORY): Promise<void> => {
   const path = join(directory, SUDOERS_FILE)
   if (!existsSync(directory) || existsSync(path)) return
-  const temporary = join(directory, `.${SUDOERS_FILE}.${process.pid}.tmp`)
-  await rm(temporary, { force: true })
-  try {
-    // 'wx' refuses to follow or reuse what somebody put there; umask can only take bits away from 0440.
-    const file = await open(temporary, 'wx', 0o440)
-    try {
-      await file.writeFile(SUDOERS_TEXT)
-      await file.chmod(0o440)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
-  }
+  await replaceFile(path, SUDOERS_TEXT, 0o440)
 }
 
 /** Removes the sudoers file if this agent wrote it. Answers whether it did. */
