@@ -12,6 +12,7 @@ export const STOCK_LIMITS: SendLimits = {
   payload: 1024,
   window: 256 * 1024,
   messages: 200,
+  minimumRto: 0,
   maximumRto: STOCK_MAXIMUM_RTO,
 }
 
@@ -48,6 +49,8 @@ export class DataChannel {
   #cumulative = false
   #unacknowledged: Message | undefined
   #wasFull = false
+  /** On this connection, something has been said about the far end. */
+  #peerAnnounced = false
 
   constructor(options: DataChannelOptions) {
     this.#options = options
@@ -73,7 +76,22 @@ export class DataChannel {
     return this.#outgoing.drained
   }
 
-  /** Bytes held in both directions: bounded by twice the window plus `INCOMING_LIMIT`. */
+  /** How many messages have come through for good, both ways: repetitions do not add to it. */
+  get progress(): number {
+    return this.#outgoing.acknowledged + this.#incoming.expected
+  }
+
+  /** Whether `tick` has anything to look for. */
+  get underWay(): boolean {
+    return this.#outgoing.underWay
+  }
+
+  /** Whether the connection should not be read until `resume` has helped. */
+  get congested(): boolean {
+    return this.#incoming.congested
+  }
+
+  /** Bytes held in both directions: bounded by twice the window, `INCOMING_LIMIT` and one message. */
   get bufferedBytes(): number {
     return this.#outgoing.bufferedBytes + this.#incoming.bufferedBytes
   }
@@ -104,6 +122,7 @@ export class DataChannel {
   /** A connection is open and its opening frame sent: what the old one may have lost goes out again. */
   connected(): void {
     this.#connected = true
+    this.#peerAnnounced = false
     if (this.#cumulative) this.#acknowledgeConsumed()
     this.#outgoing.open()
   }
@@ -129,10 +148,11 @@ export class DataChannel {
         this.#receiveAcknowledge(message.payload)
         return
       case MessageType.startPublication:
-        if (this.#connected) this.#outgoing.open()
+        this.#peerHasCome()
         this.#options.onPeer?.(true)
         return
       case MessageType.pausePublication:
+        this.#peerAnnounced = true
         this.#outgoing.hold()
         this.#options.onPeer?.(false)
         return
@@ -157,7 +177,7 @@ export class DataChannel {
     this.#sendAcknowledge(message, this.#incoming.expected - 1)
   }
 
-  /** To be called every some ten milliseconds while `drained` is false. */
+  /** To be called every some ten milliseconds while `underWay`. */
   tick(): void {
     this.#outgoing.tick()
   }
@@ -217,10 +237,10 @@ export class DataChannel {
 
   #receiveAcknowledge(payload: Uint8Array): void {
     const acknowledge = acknowledgePayload.decode(payload)
-    this.#outgoing.acknowledge(acknowledge.AcknowledgedMessageSequenceNumber)
-    if (this.#cumulative && acknowledge.AcknowledgedThrough !== undefined) {
-      this.#outgoing.acknowledgeThrough(acknowledge.AcknowledgedThrough)
-    }
+    this.#outgoing.acknowledge(
+      acknowledge.AcknowledgedMessageSequenceNumber,
+      this.#cumulative ? acknowledge.AcknowledgedThrough : undefined,
+    )
     if (this.#wasFull && this.#outgoing.writable) {
       this.#wasFull = false
       this.#options.onWritable?.()
@@ -229,7 +249,17 @@ export class DataChannel {
 
   /** Any input or acknowledgement ends a pause (data-plane.md 11.1). */
   #peerIsAlive(): void {
-    if (this.#connected && this.#outgoing.held) this.#outgoing.open()
+    if (this.#connected && this.#outgoing.held) this.#outgoing.release()
+  }
+
+  /**
+   * The far end's connection is a new one, and what went to its old one may be lost. Not so the first time on
+   * a connection of ours: all of it went out when that was opened, and the gateway kept it for a far end that
+   * was away.
+   */
+  #peerHasCome(): void {
+    if (this.#connected && (this.#peerAnnounced || this.#outgoing.held)) this.#outgoing.open()
+    this.#peerAnnounced = true
   }
 
   #encode(

@@ -10,6 +10,8 @@ export type ProtocolErrorCode =
   | 'bad-sequence-number'
   | 'bad-json'
   | 'bad-payload'
+  | 'bad-smux-frame'
+  | 'bad-encryption'
   | 'unexpected-message'
   | 'handshake-failed'
   | 'handshake-timeout'

@@ -27,7 +27,8 @@ export type SallyportTerms = { payload: number; window: number }
 const OWN_TERMS: SallyportTerms = { payload: 64 * 1024, window: 1024 * 1024 }
 /** A peer may offer less than we do, but not so little that a session crawls. */
 const LEAST_TERMS: SallyportTerms = { payload: 1024, window: 64 * 1024 }
-/** With our own pair nothing is lost while a connection lives, so a slow link must not look like loss. */
+/** With our own pair nothing is lost while a connection lives, so a slow link must not look like loss; ms. */
+const OWN_MINIMUM_RTO = 1_000
 const OWN_MAXIMUM_RTO = 10_000
 
 const requestRecord = jsonRecord('HandshakeRequest', {
@@ -62,6 +63,7 @@ export function limitsOf(terms: SallyportTerms): SendLimits {
     payload: terms.payload,
     window: terms.window,
     messages: Number.POSITIVE_INFINITY,
+    minimumRto: OWN_MINIMUM_RTO,
     maximumRto: OWN_MAXIMUM_RTO,
   }
 }

@@ -1,7 +1,7 @@
 import { decodeUtf8Strictly, utf8 } from './bytes.ts'
 import { ProtocolError } from './errors.ts'
 
-/** Deeper JSON is refused before it costs stack or time. */
+/** Larger JSON is refused before it costs memory or time; what fits may be as deep as it likes. */
 const MAXIMUM_JSON_SIZE = 512 * 1024
 
 type Kinds = { string: string; number: number; boolean: boolean; json: unknown }

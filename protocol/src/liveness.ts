@@ -39,8 +39,9 @@ export class Liveness {
     const { clock, connection, pingEvery, pongTimeout } = this.#options
     this.#cancel = clock.after(pingEvery, () => {
       this.#seen = false
-      connection.ping()
+      // Before the ping, whose failure may already call `stop`.
       this.#cancel = clock.after(pongTimeout, () => this.#check())
+      connection.ping()
     })
   }
 
@@ -50,7 +51,8 @@ export class Liveness {
       this.#wait()
       return
     }
-    connection.terminate()
+    // In this order, or the reason would be that the connection was closed.
     onDead()
+    connection.terminate()
   }
 }

@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter, decodeUtf8, equalBytes, utf8 } from './bytes.ts'
 import type { Crypto } from './crypto.ts'
-import { ProtocolError } from './errors.ts'
+import { ProtocolError, type ProtocolErrorCode } from './errors.ts'
 import { readUuid, writeUuid } from './uuid.ts'
 
 // The binary envelope, one per websocket message; all integers big-endian (data-plane.md 2.1).
@@ -82,26 +82,23 @@ export function checkFrame(crypto: Crypto, frame: Uint8Array): FrameHeader {
   const header = readHeader(frame)
   const payload = frame.subarray(PAYLOAD_OFFSET)
   if (header.payloadLength !== payload.length) {
-    throw new ProtocolError(
+    throw damaged(
       'bad-payload-length',
       `PayloadLength is ${header.payloadLength}, but ${payload.length} bytes follow the header`,
     )
   }
   if (!equalBytes(crypto.sha256(payload), frame.subarray(DIGEST_OFFSET, PAYLOAD_TYPE_OFFSET))) {
-    throw new ProtocolError('bad-digest', 'PayloadDigest is not the SHA-256 of the payload')
+    throw damaged('bad-digest', 'PayloadDigest is not the SHA-256 of the payload')
   }
   return header
 }
 
 function readHeader(frame: Uint8Array): FrameHeader {
   if (frame.length < PAYLOAD_OFFSET) {
-    throw new ProtocolError(
-      'frame-too-short',
-      `a frame has at least ${PAYLOAD_OFFSET} bytes, this one ${frame.length}`,
-    )
+    throw damaged('frame-too-short', `a frame has at least ${PAYLOAD_OFFSET} bytes, this one ${frame.length}`)
   }
   if (frame.length > MAXIMUM_FRAME_SIZE) {
-    throw new ProtocolError(
+    throw damaged(
       'frame-too-long',
       `a frame has at most ${MAXIMUM_FRAME_SIZE} bytes, this one ${frame.length}`,
     )
@@ -109,15 +106,15 @@ function readHeader(frame: Uint8Array): FrameHeader {
   const reader = new ByteReader(frame)
   const headerLength = reader.uint32()
   if (headerLength !== HEADER_LENGTH) {
-    throw new ProtocolError('bad-header-length', `HeaderLength is ${headerLength}, not ${HEADER_LENGTH}`)
+    throw damaged('bad-header-length', `HeaderLength is ${headerLength}, not ${HEADER_LENGTH}`)
   }
   const messageType = readType(reader.bytes(MESSAGE_TYPE_SIZE))
   reader.bytes(SCHEMA_VERSION_SIZE)
   const createdDate = Number(reader.uint64())
-  if (createdDate === 0) throw new ProtocolError('bad-created-date', 'CreatedDate is 0')
+  if (createdDate === 0) throw damaged('bad-created-date', 'CreatedDate is 0')
   const sequenceNumber = Number(reader.int64())
   if (sequenceNumber < 0 || !Number.isSafeInteger(sequenceNumber)) {
-    throw new ProtocolError('bad-sequence-number', `SequenceNumber is ${sequenceNumber}`)
+    throw damaged('bad-sequence-number', `SequenceNumber is ${sequenceNumber}`)
   }
   const flags = Number(reader.uint64())
   const messageId = readUuid(reader.bytes(MESSAGE_ID_SIZE))
@@ -125,6 +122,11 @@ function readHeader(frame: Uint8Array): FrameHeader {
   const payloadType = reader.uint32()
   const payloadLength = reader.uint32()
   return { messageType, createdDate, sequenceNumber, flags, messageId, payloadType, payloadLength }
+}
+
+/** What cannot be read may have been damaged on its way: over a new connection it may come whole. */
+function damaged(code: ProtocolErrorCode, message: string): ProtocolError {
+  return new ProtocolError(code, message, { retryable: true })
 }
 
 function paddedType(messageType: string): Uint8Array {
@@ -142,6 +144,6 @@ function readType(field: Uint8Array): string {
   const text = decodeUtf8(field)
     .replace(/^\0+|\0+$/g, '')
     .trim()
-  if (text === '') throw new ProtocolError('bad-message-type', 'MessageType is empty')
+  if (text === '') throw damaged('bad-message-type', 'MessageType is empty')
   return text
 }

@@ -9,7 +9,8 @@ export type SendLimits = {
   window: number
   /** The same in messages: a stock plugin keeps 10,000 out of order, and drops what is beyond. */
   messages: number
-  /** Longest wait before a message counts as lost, ms. */
+  /** Shortest and longest wait before a message counts as lost, ms. */
+  minimumRto: number
   maximumRto: number
 }
 
@@ -28,19 +29,25 @@ type Pending = { frame: Uint8Array; sentAt: number | undefined; resent: boolean 
 export class Outgoing {
   #limits: SendLimits
   #estimate: RoundTripEstimate
+  /**
+   * In the order in which they were last sent: the first has waited longest. A stock plugin never acknowledges a
+   * message again whose acknowledgement was lost (data-plane.md 10.5), so it must take turns with the others.
+   */
   readonly #pending = new Map<number, Pending>()
   readonly #transmit: (frame: Uint8Array) => void
   readonly #now: () => number
   #next = 0
+  /** No message below this number is pending. */
   #head = 0
   #unsent = 0
   #bytes = 0
   #open = false
-  #recovery: { startedAt: number; cursor: number; upTo: number } | undefined
+  #timedOutAt = Number.NEGATIVE_INFINITY
+  #recoveringSince: number | undefined
 
   constructor(limits: SendLimits, transmit: (frame: Uint8Array) => void, now: () => number) {
     this.#limits = limits
-    this.#estimate = new RoundTripEstimate(limits.maximumRto)
+    this.#estimate = newEstimate(limits)
     this.#transmit = transmit
     this.#now = now
   }
@@ -51,17 +58,26 @@ export class Outgoing {
 
   set limits(limits: SendLimits) {
     this.#limits = limits
-    this.#estimate = new RoundTripEstimate(limits.maximumRto)
-    this.#transmitWaiting()
+    this.#estimate = newEstimate(limits)
   }
 
   get nextSequenceNumber(): number {
     return this.#next
   }
 
+  /** How many messages were acknowledged without a gap. */
+  get acknowledged(): number {
+    return this.#head
+  }
+
   /** Whether everything was acknowledged. */
   get drained(): boolean {
     return this.#pending.size === 0
+  }
+
+  /** Whether time may show that something was lost. */
+  get underWay(): boolean {
+    return this.#open && this.#pending.size > 0
   }
 
   /** Whether a producer may go on. */
@@ -74,6 +90,10 @@ export class Outgoing {
     return this.#bytes
   }
 
+  get held(): boolean {
+    return !this.#open
+  }
+
   /** Takes the frame that carries `nextSequenceNumber`. Throws 'buffer-overflow' when twice the window is held. */
   push(frame: Uint8Array): void {
     if (this.#bytes > OVERFLOW_FACTOR * this.#limits.window) {
@@ -84,11 +104,19 @@ export class Outgoing {
     this.#transmitWaiting()
   }
 
-  /** The link is up: everything unacknowledged goes out again, since nobody knows what the old link lost. */
+  /**
+   * There is a new way to the peer: everything unacknowledged goes out again, since nobody knows what the old
+   * way lost, and what was learned about its speed is forgotten.
+   */
   open(): void {
     this.#open = true
-    this.#recovery = undefined
-    for (const pending of this.#pending.values()) if (pending.sentAt !== undefined) this.#resend(pending)
+    this.#estimate = newEstimate(this.#limits)
+    this.#timedOutAt = Number.NEGATIVE_INFINITY
+    this.#recoveringSince = undefined
+    for (const number of [...this.#pending.keys()].sort((a, b) => a - b)) {
+      const pending = this.#pending.get(number)
+      if (pending?.sentAt !== undefined) this.#resend(number, pending)
+    }
     this.#transmitWaiting()
   }
 
@@ -97,73 +125,86 @@ export class Outgoing {
     this.#open = false
   }
 
-  get held(): boolean {
-    return !this.#open
-  }
-
-  acknowledge(sequenceNumber: number): void {
-    this.#remove(sequenceNumber)
-    this.#afterAcknowledgement()
-  }
-
-  acknowledgeThrough(sequenceNumber: number): void {
-    for (let number = this.#head; number <= Math.min(sequenceNumber, this.#next - 1); number++)
-      this.#remove(number)
-    this.#afterAcknowledgement()
-  }
-
-  /** To be called while something is under way, every some ten milliseconds: resends what is overdue. */
-  tick(): void {
-    const head = this.#pending.get(this.#head)
-    if (!this.#open || head?.sentAt === undefined) return
-    if (this.#now() - head.sentAt <= this.#estimate.timeout) return
-    this.#estimate.backOff()
-    this.#recovery = { startedAt: this.#now(), cursor: this.#head + 1, upTo: this.#unsent }
-    this.#resend(head)
-  }
-
-  #remove(sequenceNumber: number): void {
-    const pending = this.#pending.get(sequenceNumber)
-    // Only what was sent can have been received; an acknowledgement of anything else is a peer's invention.
-    if (pending?.sentAt === undefined) return
-    this.#pending.delete(sequenceNumber)
-    this.#bytes -= pending.frame.length
-    // Karn's rule: an acknowledgement of a resent message does not say which copy it is for.
-    if (!pending.resent) this.#estimate.sample(this.#now() - pending.sentAt)
-    while (this.#head < this.#next && !this.#pending.has(this.#head)) this.#head++
-  }
-
-  #afterAcknowledgement(): void {
-    for (let i = 0; i < RECOVERY_GROWTH; i++) this.#recoverOne()
+  /** The far end was not away after all: what waits may go. */
+  release(): void {
+    this.#open = true
     this.#transmitWaiting()
   }
 
+  /** The peer has this message, and every message up to and including `through`. */
+  acknowledge(sequenceNumber: number, through = -1): void {
+    let news = this.#remove(sequenceNumber)
+    const last = Math.min(through, this.#unsent - 1)
+    for (let number = this.#head; number <= last; number++) news = this.#remove(number) || news
+    // What is not news must not make us send: a flood of acknowledgements would come back larger.
+    if (!news) return
+    for (let i = 0; i < RECOVERY_GROWTH; i++) this.#recoverOne()
+  }
+
+  /** To be called while `underWay`, every some ten milliseconds: resends what is overdue. */
+  tick(): void {
+    const [number, oldest] = this.#oldest()
+    if (!this.#open || oldest?.sentAt === undefined) return
+    // One at a time: when all are overdue, the next has to wait for what comes of this one.
+    if (this.#since(Math.max(oldest.sentAt, this.#timedOutAt)) <= this.#estimate.patience) return
+    this.#estimate.backOff()
+    this.#timedOutAt = this.#now()
+    this.#recoveringSince = this.#timedOutAt
+    this.#resend(number, oldest)
+  }
+
+  #oldest(): [number, Pending] | [-1, undefined] {
+    for (const entry of this.#pending) return entry
+    return [-1, undefined]
+  }
+
+  /** How long ago that was. A clock that was set back says nothing: better to send again. */
+  #since(time: number): number {
+    const passed = this.#now() - time
+    return passed < 0 ? Number.POSITIVE_INFINITY : passed
+  }
+
+  /** Answers whether this is news. */
+  #remove(sequenceNumber: number): boolean {
+    const pending = this.#pending.get(sequenceNumber)
+    // Only what was sent can have been received; an acknowledgement of anything else is a peer's invention.
+    if (pending?.sentAt === undefined) return false
+    this.#pending.delete(sequenceNumber)
+    this.#bytes -= pending.frame.length
+    // Karn's rule: an acknowledgement of a resent message does not say which copy it is for.
+    if (!pending.resent) this.#estimate.sample(Math.max(0, this.#now() - pending.sentAt))
+    while (this.#head < this.#next && !this.#pending.has(this.#head)) this.#head++
+    return true
+  }
+
+  /** Sends again the oldest message that was under way when the last time-out came and is overdue by now. */
   #recoverOne(): void {
-    const recovery = this.#recovery
-    if (recovery === undefined || !this.#open) return
-    for (; recovery.cursor < recovery.upTo; recovery.cursor++) {
-      const pending = this.#pending.get(recovery.cursor)
-      if (pending?.sentAt === undefined || pending.sentAt >= recovery.startedAt) continue
-      recovery.cursor++
-      this.#resend(pending)
-      return
-    }
-    this.#recovery = undefined
+    if (this.#recoveringSince === undefined || !this.#open) return
+    const [number, oldest] = this.#oldest()
+    if (oldest?.sentAt === undefined || oldest.sentAt >= this.#recoveringSince) {
+      this.#recoveringSince = undefined
+    } else if (this.#since(oldest.sentAt) > this.#estimate.timeout) this.#resend(number, oldest)
   }
 
   #transmitWaiting(): void {
     if (!this.#open) return
-    for (; this.#unsent < this.#next; this.#unsent++) {
-      const pending = this.#pending.get(this.#unsent)
+    while (this.#unsent < this.#next) {
+      const pending = this.#pending.get(this.#unsent++)
       if (pending === undefined) continue
       pending.sentAt = this.#now()
       this.#transmit(pending.frame)
     }
   }
 
-  #resend(pending: Pending): void {
+  #resend(number: number, pending: Pending): void {
     pending.sentAt = this.#now()
     pending.resent = true
+    this.#pending.delete(number)
+    this.#pending.set(number, pending)
     this.#transmit(pending.frame)
   }
+}
+
+function newEstimate({ minimumRto, maximumRto }: SendLimits): RoundTripEstimate {
+  return new RoundTripEstimate(minimumRto, maximumRto)
 }

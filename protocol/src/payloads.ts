@@ -5,17 +5,15 @@ import { jsonRecord, type RecordOf } from './json-record.ts'
 // Payloads of the data channel, and the text frames that open both channels. Control-channel payloads are in
 // control-channel.ts, the handshake's in handshake.ts.
 
-const acknowledgeFields = {
+/** data-plane.md 10.4 */
+export const acknowledgePayload = jsonRecord('acknowledge', {
   AcknowledgedMessageType: 'string',
   AcknowledgedMessageId: 'string',
   AcknowledgedMessageSequenceNumber: 'number',
   IsSequentialMessage: 'boolean?',
   /** Ours, once `Sallyport/1` is agreed: every message up to this number has been consumed. */
   AcknowledgedThrough: 'number?',
-} as const
-/** data-plane.md 10.4 */
-export const acknowledgePayload = jsonRecord('acknowledge', acknowledgeFields)
-export type Acknowledge = RecordOf<typeof acknowledgeFields>
+})
 
 /** data-plane.md 9.5 */
 export const sessionStatePayload = jsonRecord('agent_session_state', {

@@ -16,7 +16,7 @@ const UINT32 = 2 ** 32
 
 /** Full jitter: any wait between 0 and the doubled ceiling is equally likely. `attempt` counts from 0. */
 export function reconnectDelay(crypto: Crypto, backoff: Backoff, attempt: number): number {
-  const ceiling = Math.min(backoff.cap, backoff.initial * 2 ** Math.min(attempt, 30))
+  const ceiling = Math.min(backoff.cap, backoff.initial * 2 ** attempt)
   const random = crypto.randomBytes(4)
   return (new DataView(random.buffer, random.byteOffset).getUint32(0) / UINT32) * ceiling
 }

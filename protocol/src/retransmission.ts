@@ -11,24 +11,32 @@ export const STOCK_MAXIMUM_RTO = 1000
 export class RoundTripEstimate {
   roundTrip = INITIAL_RTT
   variation = 0
-  timeout = INITIAL_RTO
+  timeout: number
+  /** `timeout`, doubled for every time that it has run out since the last sample. */
+  patience: number
+  readonly #minimum: number
   readonly #maximum: number
 
-  constructor(maximum = STOCK_MAXIMUM_RTO) {
+  constructor(minimum = 0, maximum = STOCK_MAXIMUM_RTO) {
+    this.#minimum = minimum
     this.#maximum = maximum
+    this.timeout = this.#bounded(INITIAL_RTO)
+    this.patience = this.timeout
   }
 
   sample(milliseconds: number): void {
     this.variation += VARIATION_GAIN * (Math.abs(this.roundTrip - milliseconds) - this.variation)
     this.roundTrip += RTT_GAIN * (milliseconds - this.roundTrip)
-    this.timeout = Math.min(
-      this.#maximum,
-      this.roundTrip + Math.max(MINIMUM_MARGIN, MARGIN_FACTOR * this.variation),
-    )
+    this.timeout = this.#bounded(this.roundTrip + Math.max(MINIMUM_MARGIN, MARGIN_FACTOR * this.variation))
+    this.patience = this.timeout
   }
 
   /** RFC 6298 5.5: after a time-out the next one takes twice as long. A later sample restores the estimate. */
   backOff(): void {
-    this.timeout = Math.min(this.#maximum, 2 * this.timeout)
+    this.patience = this.#bounded(2 * this.patience)
+  }
+
+  #bounded(milliseconds: number): number {
+    return Math.min(this.#maximum, Math.max(this.#minimum, milliseconds))
   }
 }

@@ -10,6 +10,16 @@ import type { Connection } from './transport/transport.ts'
 const TICK = 50
 /** A connection without any sign of life for this long after a ping is dead, ms. */
 const PONG_TIMEOUT = 8_000
+/**
+ * A connection that broke sooner, and before anything came through, proves nothing: a server that closes what it
+ * accepts is not dialled in a loop, ms.
+ */
+const STABLE_AFTER = 5_000
+/**
+ * Bytes waiting in a connection that is not read on before some are gone. Windows keep honest peers far below; one
+ * that acknowledges what it does not read, or repeats itself without reading the answers, meets this.
+ */
+const CONNECTION_LIMIT = 4 * 1024 * 1024
 const PROTOCOL_ERROR_CLOSE = 1002
 const NORMAL_CLOSE = 1000
 
@@ -29,13 +39,16 @@ export type SessionLinkOptions = Pick<
    * any other rejection is tried again.
    */
   dial: () => Promise<Connection>
-  /** How long to go on dialling without success, ms. */
+  /** How long to go on dialling without a connection that lasts, ms. */
   giveUpAfter: number
   pingEvery: number
   backoff?: Backoff
   /** The connection is up (again), or lost for the reason given; the stream itself goes on. */
   onLink?: (state: { up: true } | { up: false; reason: string }) => void
-  /** No more connections will be made. Not called after `close`. */
+  /**
+   * No more connections will be made: the session is over, no connection could be had, or the peer said something
+   * that it would only repeat. Not called after `close`.
+   */
   onGone: (reason: string) => void
 }
 
@@ -50,10 +63,12 @@ export class SessionLink {
   #ended = false
   #attempt = 0
   #downSince: number
-  #ticking = false
+  #upSince = 0
+  #upWith = 0
   #flushing = false
   #liveness: Liveness | undefined
   #cancelDial: () => void = () => {}
+  #cancelTick: (() => void) | undefined
 
   constructor(options: SessionLinkOptions) {
     this.#options = options
@@ -79,9 +94,9 @@ export class SessionLink {
 
   /** Ends the link for good, without a word to the owner. */
   close(): void {
+    const connection = this.#connection
     this.#end()
-    this.#connection?.close(NORMAL_CLOSE, '')
-    this.#connection = undefined
+    connection?.close(NORMAL_CLOSE, '')
   }
 
   /** Sends a frame that is no part of the numbered stream; lost if no connection is up. */
@@ -91,23 +106,32 @@ export class SessionLink {
 
   #end(): void {
     this.#ended = true
-    this.#liveness?.stop()
+    this.#disconnect()
     this.#cancelDial()
+  }
+
+  #disconnect(): void {
+    this.#connection = undefined
+    this.#liveness?.stop()
+    this.#cancelTick?.()
+    this.#cancelTick = undefined
     this.channel.disconnected()
   }
 
   #dial(): void {
     this.#options.dial().then(
       connection => this.#attach(connection),
-      (error: unknown) => this.#dialFailed(error),
+      (error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error)
+        if (error instanceof SessionGoneError) this.#gone(reason)
+        else this.#dialLater(reason)
+      },
     )
   }
 
-  #dialFailed(error: unknown): void {
+  #dialLater(reason: string): void {
     if (this.#ended) return
     const { clock, crypto, giveUpAfter, backoff = DATA_CHANNEL_BACKOFF } = this.#options
-    const reason = error instanceof Error ? error.message : String(error)
-    if (error instanceof SessionGoneError) return this.#gone(reason)
     if (clock.now() - this.#downSince > giveUpAfter) {
       return this.#gone(`no connection for ${Math.round(giveUpAfter / 1000)} s: ${reason}`)
     }
@@ -115,6 +139,7 @@ export class SessionLink {
   }
 
   #gone(reason: string): void {
+    if (this.#ended) return
     this.#end()
     this.#options.onGone(reason)
   }
@@ -125,22 +150,31 @@ export class SessionLink {
       return
     }
     const { clock, pingEvery } = this.#options
-    const onDead = () => this.#lost(connection, 'the connection went silent')
-    const liveness = new Liveness({ clock, connection, pingEvery, pongTimeout: PONG_TIMEOUT, onDead })
+    const liveness = new Liveness({
+      clock,
+      connection,
+      pingEvery,
+      pongTimeout: PONG_TIMEOUT,
+      excused: () => this.channel.congested,
+      onDead: () => this.#lost(connection, 'the connection went silent'),
+    })
     this.#liveness = liveness
     this.#connection = connection
+    this.#upSince = clock.now()
+    this.#upWith = this.channel.progress
+    this.#options.onLink?.({ up: true })
+    // Its owner may have ended the link.
+    if (this.#connection === connection) this.channel.connected()
+    // Last, since it hands over at once what came early, be it the end of the connection.
     connection.events = {
       message: data => {
         liveness.seen()
         this.#receive(connection, data)
       },
-      drain: () => {},
+      drain: () => this.flushSoon(),
       pong: () => liveness.seen(),
       close: (code, reason) => this.#lost(connection, reason === '' ? `connection closed (${code})` : reason),
     }
-    this.#attempt = 0
-    this.#options.onLink?.({ up: true })
-    this.channel.connected()
   }
 
   #receive(connection: Connection, data: Uint8Array): void {
@@ -150,40 +184,47 @@ export class SessionLink {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       connection.close(PROTOCOL_ERROR_CLOSE, error.message)
-      this.#lost(connection, error.message)
+      if (error.retryable) this.#lost(connection, error.message)
+      else this.#gone(error.message)
       return
     }
     this.flushSoon()
   }
 
-  /** Acknowledges at the end of this turn what was consumed in it. */
+  /**
+   * At the end of this turn, acknowledges what was consumed in it, and reads on or not. To be called after
+   * `channel.resume`.
+   */
   flushSoon(): void {
     if (this.#flushing) return
     this.#flushing = true
     this.#options.clock.soon(() => {
       this.#flushing = false
       this.channel.flush()
+      const connection = this.#connection
+      if (connection === undefined) return
+      if (this.channel.congested || connection.bufferedBytes > CONNECTION_LIMIT) connection.pause()
+      else connection.resume()
     })
   }
 
   #lost(connection: Connection, reason: string): void {
-    if (this.#connection !== connection || this.#ended) return
-    this.#connection = undefined
-    this.#liveness?.stop()
-    this.channel.disconnected()
-    this.#downSince = this.#options.clock.now()
+    if (this.#connection !== connection) return
+    this.#disconnect()
+    const now = this.#options.clock.now()
+    if (now - this.#upSince >= STABLE_AFTER || this.channel.progress > this.#upWith) {
+      this.#attempt = 0
+      this.#downSince = now
+    }
     this.#options.onLink?.({ up: false, reason })
-    if (!this.#ended) this.#dial()
+    this.#dialLater(reason)
   }
 
   #startTicking(): void {
-    if (this.#ticking) return
-    this.#ticking = true
-    this.#options.clock.after(TICK, () => {
-      this.#ticking = false
-      if (this.#ended) return
+    this.#cancelTick ??= this.#options.clock.after(TICK, () => {
+      this.#cancelTick = undefined
       this.channel.tick()
-      if (!this.channel.drained && this.#connection !== undefined) this.#startTicking()
+      if (this.channel.underWay) this.#startTicking()
     })
   }
 }

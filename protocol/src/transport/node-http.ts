@@ -192,6 +192,14 @@ function explain(error: Error, endpoint: URL, sent: boolean): ConnectionError {
       `${endpoint.origin} does not speak TLS. Is this the plain HTTP port? Try http://`,
     )
   }
+  if (code === 'ECONNRESET' && !(sent && endpoint.protocol === 'https:')) {
+    // What the two listeners do with a client that speaks the other's protocol, if it says anything at all.
+    const other = endpoint.protocol === 'https:' ? 'HTTP port? Try http://' : 'HTTPS port? Try https://'
+    return fail(
+      'ConnectionFailed',
+      `${endpoint.origin} closed the connection without an answer. Is this the ${other}`,
+    )
+  }
   const kind = code === 'ETIMEDOUT' ? 'ConnectionTimedOut' : 'ConnectionFailed'
   // An AggregateError of a host with several addresses has an empty message.
   return fail(kind, `Cannot reach ${endpoint.origin}: ${error.message || code}`)

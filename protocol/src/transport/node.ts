@@ -68,6 +68,7 @@ export function wrapWebSocket(websocket: WebSocket, socket: Socket): Connection 
     else events.message(bytes, !isBinary)
   })
   websocket.on('pong', () => events.pong())
+  websocket.on('ping', () => events.pong())
   websocket.on('close', (code, reason) => {
     closed = [code, reason.toString()]
     events.close(...closed)

@@ -10,7 +10,7 @@ export type Connection = {
   /** Stops and restarts reading: the far end's back-pressure. */
   pause(): void
   resume(): void
-  /** A frame that the peer answers by itself; `onPong` hears the answer. */
+  /** A frame that the peer answers by itself; `events.pong` hears the answer. */
   ping(): void
   /** Sends a close frame; `reason` is cut to what fits. */
   close(code: number, reason: string): void
@@ -24,12 +24,13 @@ export type ConnectionEvents = {
   message(data: Uint8Array, isText: boolean): void
   /** `bufferedBytes` has come down. */
   drain(): void
+  /** A sign of life: the answer to a ping, or a ping of the peer's, who may be too busy to read ours. */
   pong(): void
   /** Exactly once, whoever ended it. */
   close(code: number, reason: string): void
 }
 
-/** A dial that failed: `status` is the HTTP status if the server answered, `body` what it said. */
+/** A dial that failed: `status` is the HTTP status if the server answered. */
 export class DialError extends Error {
   override readonly name = 'DialError'
   readonly status: number | undefined
