@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { Agent } from './agent.ts'
 import { type AgentConfig, readAgentConfig } from './config.ts'
 import { createLog } from './log.ts'
+import { hideInheritedFromChildren } from './pty/inherited-fds.ts'
 import { register } from './registration.ts'
 import { loadRegistration } from './state.ts'
 import { installUnit, uninstallUnit } from './systemd.ts'
@@ -103,6 +104,7 @@ async function registerCommand(args: string[]): Promise<number> {
 }
 
 async function runCommand(args: string[]): Promise<number> {
+  hideInheritedFromChildren()
   const config = configOf(parseArgs({ args, options: STATE_DIR }).values)
   const registration = await loadRegistration(config.stateDirectory)
   if (registration === undefined) {
@@ -199,11 +201,18 @@ async function runningStatus(config: AgentConfig): Promise<Status | undefined> {
     const status = JSON.parse(await readFile(join(config.stateDirectory, STATUS_FILE), 'utf8')) as Status
     if (status.pid === process.pid) return undefined
     process.kill(status.pid, 0)
-    return status
+    return (await isAgent(status.pid)) ? status : undefined
   } catch {
     // No file, or a file of a process that is gone.
     return undefined
   }
+}
+
+/** After a crash or a reboot the number may be another process's, or a zombie's, whose command line is empty (proc(5)). */
+async function isAgent(pid: number): Promise<boolean> {
+  if (process.platform !== 'linux') return true
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8')
+  return commandLine.includes('agent\0run')
 }
 
 function configOf(values: { 'state-dir'?: string | undefined }): AgentConfig {

@@ -1,7 +1,7 @@
 import { createHash, generateKeyPair, randomUUID, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { createRequester, type HttpResponse } from '@sallyport/protocol/transport/node-http'
+import { ConnectionError, createRequester, type HttpResponse } from '@sallyport/protocol/transport/node-http'
 import type { AgentConfig } from './config.ts'
 import { type Registration, saveRegistration } from './state.ts'
 
@@ -42,6 +42,8 @@ export async function register(config: AgentConfig, options: RegisterOptions): P
     ],
     body: Buffer.from(JSON.stringify(input)),
     timeoutMs: TIMEOUT,
+  }).catch(error => {
+    throw ca === undefined ? withoutCa(error, endpoint) : error
   })
   const registration: Registration = {
     endpoint: endpoint.origin,
@@ -54,6 +56,16 @@ export async function register(config: AgentConfig, options: RegisterOptions): P
   }
   await saveRegistration(config.stateDirectory, registration)
   return registration
+}
+
+/** The transport's own advice names the options of the client commands. */
+function withoutCa(error: unknown, endpoint: URL): unknown {
+  if (!(error instanceof ConnectionError) || error.code !== 'ConnectionUntrusted') return error
+  return new Error(
+    `The certificate of ${endpoint.origin} is not trusted here. Give --ca-hash, as the join command of ` +
+      '`sallyport activations create` has it, or --ca-file with the CA of the server.',
+    { cause: error },
+  )
 }
 
 function instanceIdOf(answer: HttpResponse): string {

@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events'
+import { SessionGoneError } from '@sallyport/protocol/session-link'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type AttachOptions, attachSession, type RunSession, type SessionOptions } from './attach.ts'
 import { ApiError } from './client.ts'
+import { CliError } from './errors.ts'
 import type { Terminal } from './terminal/terminal.ts'
 
 const SESSION = { sessionId: 's-1', tokenValue: 't-1', streamUrl: 'wss://x/' }
@@ -101,6 +103,16 @@ describe('the session is ended on the server', () => {
     expect(process.listenerCount('SIGTERM')).toBe(0)
     await end
   })
+
+  test('but a second hang-up, as the kernel sends when a terminal is closed, changes nothing', async () => {
+    const { end, calls, process } = setUp(never)
+    process.emit('SIGHUP', 'SIGHUP')
+    await Promise.resolve()
+    expect(process.listenerCount('SIGHUP')).toBe(1)
+    expect(await end).toMatchObject({ exitCode: 129 })
+    expect(calls).toEqual(TERMINATED)
+    expect(process.eventNames()).toEqual([])
+  })
 })
 
 test('not when the parent has gone and nobody asked', async () => {
@@ -139,7 +151,15 @@ describe('resuming', () => {
     expect(await resumeWith(answer)).toEqual(expected)
   })
 
-  test('any other refusal is passed on', async () => {
-    await expect(resumeWith(fail(denied))).rejects.toBe(denied)
+  test('is over when the server does not let the caller', async () => {
+    await expect(resumeWith(fail(denied))).rejects.toThrow(SessionGoneError)
+    await expect(resumeWith(fail(new CliError('no credentials')))).rejects.toThrow(
+      'The connection was lost and cannot be resumed: no credentials',
+    )
+  })
+
+  test('any other refusal is passed on, to be tried again', async () => {
+    const busy = new ApiError('InternalServerError', 'later', 500)
+    await expect(resumeWith(fail(busy))).rejects.toBe(busy)
   })
 })

@@ -1,4 +1,6 @@
+import { SessionGoneError } from '@sallyport/protocol/session-link'
 import { type ApiClient, ApiError } from './client.ts'
+import { CliError } from './errors.ts'
 import type { Terminal } from './terminal/terminal.ts'
 
 /** What StartSession answers, and the plugin is given. */
@@ -84,9 +86,18 @@ const resumeSession = async (client: ApiClient, sessionId: string) => {
     return typeof TokenValue === 'string' && TokenValue !== '' ? { tokenValue: TokenValue } : undefined
   } catch (error) {
     if (error instanceof ApiError && error.code === 'DoesNotExistException') return undefined
+    if (isFinal(error)) {
+      throw new SessionGoneError(`The connection was lost and cannot be resumed: ${(error as Error).message}`)
+    }
     throw error
   }
 }
+
+/** Who may not, or has no credentials, does not get them by asking again; those that have expired may be renewed. */
+const isFinal = (error: unknown): boolean =>
+  error instanceof CliError ||
+  (error instanceof ApiError &&
+    /^(AccessDenied|UnrecognizedClient|InvalidClientToken|SignatureDoesNotMatch)/.test(error.code))
 
 const interruptions = ({ terminal, endWithParent, process: own = process }: AttachOptions) => {
   let interrupt: (reason: string, exitCode: number) => void = () => {}
@@ -96,10 +107,9 @@ const interruptions = ({ terminal, endWithParent, process: own = process }: Atta
   const handlers = Object.entries(SIGNALS).map(
     ([signal, exitCode]) => [signal, () => interrupt(`ended by ${signal}`, exitCode)] as const,
   )
-  // A second signal finds the default action again, and ends the program at once.
-  const stop = () => {
+  const stop = (kept?: keyof typeof SIGNALS) => {
     clearInterval(watch)
-    for (const [signal, handler] of handlers) own.off(signal, handler)
+    for (const [signal, handler] of handlers) if (signal !== kept) own.off(signal, handler)
   }
   for (const [signal, handler] of handlers) own.on(signal, handler)
   const parent = own.ppid
@@ -109,8 +119,10 @@ const interruptions = ({ terminal, endWithParent, process: own = process }: Atta
   }, PARENT_CHECK_MS)
   watch.unref()
   terminal.onOutputError(error => interrupt(`standard output cannot be written: ${error.message}`, SIGPIPE))
-  void happened.then(stop)
-  return { happened, stop }
+  // A second signal finds the default action again, and ends the program at once. Hang-ups come in twos, from the
+  // shell and from the kernel, when a terminal is closed: that is no impatience.
+  void happened.then(() => stop('SIGHUP'))
+  return { happened, stop: () => stop() }
 }
 
 const within = async (ms: number, work: Promise<void>): Promise<void> => {

@@ -1,5 +1,5 @@
 import type { StdioOptions } from 'node:child_process'
-import { openSync } from 'node:fs'
+import { openSync, readdirSync, readFileSync } from 'node:fs'
 
 // The addon opens pty masters without O_CLOEXEC and Node has no fcntl, so every child of the agent would inherit
 // the masters of all open sessions: one user could read and type into another's terminal. The addon's own guard
@@ -15,6 +15,30 @@ export const hideFromChildren = (fd: number): (() => void) => {
   masters.set(fd, token)
   return () => {
     if (masters.get(fd) === token) masters.delete(fd)
+  }
+}
+
+const FIRST_AFTER_STDIO = 3
+const O_CLOEXEC = 0o2000000
+
+/**
+ * Covers what the agent itself was started with besides its standard streams: whoever starts it by hand may have
+ * anything open, a terminal or a key file, and no session is to get at that. To be called before anything is opened.
+ */
+export const hideInheritedFromChildren = (): void => {
+  if (process.platform !== 'linux') return
+  for (const fd of readdirSync('/proc/self/fd').map(Number)) {
+    if (fd >= FIRST_AFTER_STDIO && !closesOnExec(fd)) hideFromChildren(fd)
+  }
+}
+
+/** proc(5), fdinfo: `flags` is octal and has O_CLOEXEC. True for a descriptor that is gone. */
+const closesOnExec = (fd: number): boolean => {
+  try {
+    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]
+    return flags === undefined || (Number.parseInt(flags, 8) & O_CLOEXEC) !== 0
+  } catch {
+    return true
   }
 }
 

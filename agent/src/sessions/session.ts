@@ -170,7 +170,8 @@ export class Session {
     this.#state = 'ending'
     const giveUpAt = Date.now() + DRAIN_FOR
     while (!this.#link.channel.drained && Date.now() < giveUpAt) await pause(DRAIN_POLL)
-    this.#sendState(SessionState.terminating)
+    // The server ends the session at this word, which has no room for a reason: a failure is told as the task's result.
+    if (status === TaskStatus.success) this.#sendState(SessionState.terminating)
     await this.#finish(status, output)
   }
 

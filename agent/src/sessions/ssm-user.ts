@@ -47,7 +47,7 @@ export const removeSudoers = async (directory = SUDOERS_DIRECTORY): Promise<bool
   return true
 }
 
-/** True if `createSsmUser` made the account, by the record in the state directory. */
+/** True if the agent made the account, by the record in the state directory. */
 export const createdSsmUser = (stateDirectory: string): boolean =>
   existsSync(join(stateDirectory, CREATED_MARKER))
 
@@ -71,8 +71,7 @@ const addUser = async (run: Run): Promise<void> => {
   )
 }
 
-const create = async (run: Run, options: SsmUserOptions): Promise<SessionUser> => {
-  // Another session may have finished the creation between this caller's look and now.
+const findOrCreate = async (run: Run, options: SsmUserOptions): Promise<SessionUser> => {
   const existing = await findUser(SSM_USER, run)
   if (existing !== undefined) return existing
   await addUser(run)
@@ -84,12 +83,15 @@ const create = async (run: Run, options: SsmUserOptions): Promise<SessionUser> =
   return user
 }
 
-let creating: Promise<SessionUser> | undefined
+let resolving: Promise<SessionUser> | undefined
 
-/** Creates `ssm-user`. Sessions that start at the same time share one creation, for the second useradd would fail. */
-export const createSsmUser = (run: Run, options: SsmUserOptions): Promise<SessionUser> => {
-  creating ??= create(run, options).finally(() => {
-    creating = undefined
+/**
+ * `ssm-user`, created if it is not there. Sessions that start at the same time share one creation: the second useradd
+ * would fail, and the account is to be found before useradd has made its home.
+ */
+export const resolveSsmUser = (run: Run, options: SsmUserOptions): Promise<SessionUser> => {
+  resolving ??= findOrCreate(run, options).finally(() => {
+    resolving = undefined
   })
-  return creating
+  return resolving
 }

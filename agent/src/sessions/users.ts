@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os'
 import { checkUserName, findUser, type SessionUser } from './passwd.ts'
 import { type Run, runProgram } from './run-program.ts'
-import { createSsmUser, SSM_USER, type SsmUserOptions } from './ssm-user.ts'
+import { resolveSsmUser, type SsmUserOptions } from './ssm-user.ts'
 
 export type { SessionUser } from './passwd.ts'
 
@@ -70,5 +70,5 @@ export const resolveSessionUser = async (options: SessionUserOptions): Promise<S
     )
   }
   if (runAsEnabled) return asRunAsUser(runAsName(options.runAsUser), run)
-  return refuseRoot((await findUser(SSM_USER, run)) ?? (await createSsmUser(run, options)), false)
+  return refuseRoot(await resolveSsmUser(run, options), false)
 }

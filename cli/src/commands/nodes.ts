@@ -16,7 +16,7 @@ export const nodes = async (options: NodesOptions, context: CommandContext): Pro
   if (options.json) {
     context.out(`${inertJson(items)}\n`)
   } else if (items.length === 0) {
-    context.err('No nodes yet. An activation brings one: aws ssm create-activation\n')
+    context.err('No nodes yet. An activation brings one: sallyport activations create\n')
   } else {
     const now = context.now() / 1000
     const rows = [...items].sort(byName).map(node => row(node, now))

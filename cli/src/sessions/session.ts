@@ -18,6 +18,7 @@ import type { SessionEnd, SessionOptions } from '../attach.ts'
 import { EXIT } from '../errors.ts'
 import { inertLines } from '../inert.ts'
 import { ESCAPE_HELP, EscapeFilter } from '../terminal/escape.ts'
+import { InputEnd } from './input-end.ts'
 
 /** A laptop's sleep between two meetings; the server's idle timeout is usually shorter. */
 const GIVE_UP_AFTER = 30 * 60_000
@@ -26,8 +27,6 @@ const PING_INTERVAL = 10_000
 const NOTICE_AFTER = 1_500
 /** How long leaving may take while the server is told. */
 const TERMINATE_WITHIN = 2_000
-/** What a terminal sends for Ctrl-D: a shell that reads it at the start of a line ends. */
-const END_OF_TRANSMISSION = Uint8Array.of(4)
 
 /** Runs a shell session on a terminal until it ends, through any number of connections. */
 export function runShellSession(options: SessionOptions): Promise<SessionEnd> {
@@ -40,6 +39,7 @@ class ShellSession {
   readonly #link: SessionLink
   readonly #dialStream: (url: string) => Promise<Connection>
   readonly #escape = new EscapeFilter()
+  readonly #inputEnd: InputEnd
   /** Constant for the process (data-plane.md 9.3). */
   readonly #clientId = newUuid(nodeCrypto)
   #firstDial = true
@@ -48,6 +48,8 @@ class ShellSession {
   /** Typed before that. */
   #early: Uint8Array[] = []
   #outputFull = false
+  #up = false
+  #sizeDue = false
   #exitStatus: number | undefined
   #cancelNotice: () => void = () => {}
   #lostFor: string | undefined
@@ -58,6 +60,7 @@ class ShellSession {
     this.#resolve = resolve
     this.#dialStream = createDialer({ ca: options.tls.ca, env: process.env })
     const { terminal } = options
+    this.#inputEnd = new InputEnd({ clock: nodeClock, send: bytes => this.#send(bytes) })
     this.#link = new SessionLink({
       role: 'client',
       crypto: nodeCrypto,
@@ -66,11 +69,13 @@ class ShellSession {
       giveUpAfter: GIVE_UP_AFTER,
       pingEvery: PING_INTERVAL,
       deliver: (type, payload) => this.#deliver(type, payload),
-      onWritable: () => terminal.resumeInput(),
+      onWritable: () => {
+        terminal.resumeInput()
+        this.#inputEnd.onRoom()
+      },
       onClosed: closed => this.#closed(closed),
       onPeer: present => this.#peer(present),
-      onLink: state =>
-        state.up ? this.#clearNotice() : this.#noticeSoon(`Connection lost (${state.reason}). Reconnecting`),
+      onLink: state => (state.up ? this.#linked() : this.#unlinked(state.reason)),
       onGone: reason => this.#end({ reason, exitCode: EXIT.connectionLost }),
     })
   }
@@ -82,7 +87,7 @@ class ShellSession {
     terminal.onDrain(() => this.#outputRoom())
     // From the start, so that `~.` helps where nobody answers.
     terminal.onInput(bytes => this.#input(bytes))
-    terminal.onInputEnd(() => this.#send(END_OF_TRANSMISSION))
+    terminal.onInputEnd(() => this.#inputEnd.begin())
     this.#link.open()
   }
 
@@ -151,6 +156,7 @@ class ShellSession {
     // A stock agent starts a shell without a handshake (data-plane.md 12.1).
     this.#becomeReady()
     if (this.#outputFull) return false
+    this.#inputEnd.onOutput()
     this.#outputFull = !this.#options.terminal.write(payload)
     return true
   }
@@ -168,11 +174,25 @@ class ShellSession {
     this.#sendSize()
     for (const bytes of this.#early.splice(0)) this.#send(bytes)
     this.#options.terminal.resumeInput()
+    this.#inputEnd.onRoom()
   }
 
+  #linked(): void {
+    this.#up = true
+    this.#clearNotice()
+    if (this.#sizeDue) this.#sendSize()
+  }
+
+  #unlinked(reason: string): void {
+    this.#up = false
+    this.#noticeSoon(`Connection lost (${reason}). Reconnecting`)
+  }
+
+  /** While there is no connection only the last size counts: dragging a window makes hundreds. */
   #sendSize(): void {
-    if (this.#ready && !this.#ended)
-      this.#link.channel.sendWhole(PayloadType.size, encodeSize(this.#options.terminal.size()))
+    if (!this.#ready || this.#ended) return
+    this.#sizeDue = !this.#up
+    if (this.#up) this.#link.channel.sendWhole(PayloadType.size, encodeSize(this.#options.terminal.size()))
   }
 
   #input(bytes: Uint8Array): void {
@@ -188,14 +208,19 @@ class ShellSession {
     else if (action === 'disconnect') void this.#disconnect()
   }
 
-  #send(bytes: Uint8Array): void {
-    if (this.#ended) return
+  /** False: there is no room for more at the moment. */
+  #send(bytes: Uint8Array): boolean {
+    if (this.#ended) return false
     const { terminal } = this.#options
     if (!this.#ready) {
       this.#early.push(bytes)
       // A person's keys are few; a pipe waits.
       if (!terminal.interactive) terminal.pauseInput()
-    } else if (!this.#link.channel.send(PayloadType.output, bytes)) terminal.pauseInput()
+      return false
+    }
+    const room = this.#link.channel.send(PayloadType.output, bytes)
+    if (!room) terminal.pauseInput()
+    return room
   }
 
   /** `~.`: the user wants out, whatever the network does; the server is told if it can be. */
@@ -237,6 +262,7 @@ class ShellSession {
     if (this.#ended) return
     this.#ended = true
     this.#cancelNotice()
+    this.#inputEnd.stop()
     this.#link.close()
     this.#options.terminal.restore()
     this.#resolve({ ...end, ...(this.#exitStatus !== undefined && { exitStatus: this.#exitStatus }) })
