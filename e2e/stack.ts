@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { type RunResult, run } from './terminal.ts'
+import { type Environment, type RunResult, run } from './terminal.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 export const binDirectory = join(root, 'dist/bin')
@@ -15,6 +16,7 @@ const READY_TIMEOUT = 20_000
 export type StackOptions = {
   /** Added to `sallyport server`. */
   serverArguments?: string[]
+  serverEnv?: Environment
   /** How many nodes to register and start; 1 unless given. */
   nodes?: number
 }
@@ -25,7 +27,7 @@ export type StackOptions = {
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const directory = await mkdtemp(join(tmpdir(), 'sallyport-e2e-'))
-  const stack = new Stack(directory, options.serverArguments ?? [])
+  const stack = new Stack(directory, options)
   try {
     await stack.startServer()
     for (let i = 0; i < (options.nodes ?? 1); i++) await stack.addNode()
@@ -36,20 +38,28 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 }
 
+export type AgentOptions = {
+  /** Where the agent finds the server, if that is not the stack's endpoint; for `addNode` and `registerNode`. */
+  endpoint?: string
+  /** What the agent is started by, for example `setpriv` and its arguments. */
+  through?: readonly string[]
+  env?: Record<string, string | undefined>
+}
+
 export type Node = { id: string; stateDirectory: string; process: Service }
 
 export class Stack {
   readonly directory: string
   readonly nodes: Node[] = []
-  readonly #serverArguments: string[]
+  readonly #options: StackOptions
   #server: Service | undefined
   #ports = { https: 0, http: 0 }
   #administrator: { AWS_ACCESS_KEY_ID?: string; AWS_SECRET_ACCESS_KEY?: string } = {}
   #caHash = ''
 
-  constructor(directory: string, serverArguments: string[]) {
+  constructor(directory: string, options: StackOptions = {}) {
     this.directory = directory
-    this.#serverArguments = serverArguments
+    this.#options = options
   }
 
   get endpoint(): string {
@@ -111,8 +121,9 @@ export class Stack {
   async startServer(): Promise<void> {
     const { https, http } = this.#ports
     const listen = ['--listen', `127.0.0.1:${https}`, '--http-listen', `127.0.0.1:${http}`]
-    const args = ['server', '--data-dir', this.dataDirectory, ...listen, ...this.#serverArguments]
-    const server = new Service(sallyport, args, this.env)
+    const args = ['server', '--data-dir', this.dataDirectory, ...listen]
+    const { serverArguments = [], serverEnv = {} } = this.#options
+    const server = new Service(sallyport, [...args, ...serverArguments], { ...this.env, ...serverEnv })
     this.#server = server
     const banner = await server.waitForLine(/^Ready\.$/)
     const find = (pattern: RegExp) => pattern.exec(banner)?.[1]
@@ -129,10 +140,15 @@ export class Stack {
   }
 
   /** `aws ssm create-activation`, registers a node with it, and waits until its agent is online. */
-  async addNode(name = `node-${this.nodes.length + 1}`): Promise<Node> {
+  async addNode(name = `node-${this.nodes.length + 1}`, options: AgentOptions = {}): Promise<Node> {
     const stateDirectory = join(this.directory, name)
-    await this.registerNode(stateDirectory, name)
-    const agent = this.startAgent(stateDirectory)
+    await this.registerNode(stateDirectory, name, options)
+    return await this.startNode(stateDirectory, options)
+  }
+
+  /** Starts the agent of a registered node and waits until it is online. */
+  async startNode(stateDirectory: string, options: AgentOptions = {}): Promise<Node> {
+    const agent = this.startAgent(stateDirectory, options)
     const online = await agent.waitForLine(/"message":"online"/)
     const id = /"instanceId":"(mi-[0-9a-f]{17})"/.exec(online)?.[1]
     if (id === undefined) throw new Error(`the agent did not say who it is: ${online}`)
@@ -141,7 +157,8 @@ export class Stack {
     return node
   }
 
-  async registerNode(stateDirectory: string, name: string): Promise<void> {
+  async registerNode(stateDirectory: string, name: string, options: AgentOptions = {}): Promise<void> {
+    const { endpoint = this.endpoint, through = [], env = {} } = options
     const activation = await this.api(
       'create-activation',
       '--iam-role',
@@ -155,7 +172,7 @@ export class Stack {
       '--state-dir',
       stateDirectory,
       '--endpoint',
-      this.endpoint,
+      endpoint,
       '--ca-hash',
       this.#caHash,
     ]
@@ -165,12 +182,14 @@ export class Stack {
       '--activation-code',
       activation.ActivationCode,
     ]
-    const registered = await run(sallyport, [...args, ...secrets], { env: this.env })
+    const [file = sallyport, ...rest] = [...through, sallyport, ...args, ...secrets]
+    const registered = await run(file, rest, { env: { ...this.env, ...env } })
     if (registered.code !== 0) throw new Error(`registration failed: ${registered.stderr}`)
   }
 
-  startAgent(stateDirectory: string): Service {
-    return new Service(sallyport, ['agent', 'run', '--state-dir', stateDirectory], this.env)
+  startAgent(stateDirectory: string, { through = [], env = {} }: AgentOptions = {}): Service {
+    const [file = sallyport, ...args] = [...through, sallyport, 'agent', 'run', '--state-dir', stateDirectory]
+    return new Service(file, args, { ...this.env, ...env })
   }
 
   /** Runs the real `aws ssm <operation> …` and parses what it prints; throws with its message if it fails. */
@@ -191,10 +210,20 @@ export class Stack {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { process: agent } of this.nodes) await agent.stop()
+    for (const { process: agent, stateDirectory } of this.nodes) {
+      await agent.stop()
+      await removeSsmUser(stateDirectory)
+    }
     await this.#server?.stop()
     await rm(this.directory, { recursive: true, force: true })
   }
+}
+
+/** An agent that is root creates `ssm-user` for its first session; the machine gets back what it had. */
+async function removeSsmUser(stateDirectory: string): Promise<void> {
+  if (!existsSync(join(stateDirectory, 'created-ssm-user'))) return
+  await run('userdel', ['-r', 'ssm-user'])
+  await rm('/etc/sudoers.d/ssm-agent-users', { force: true })
 }
 
 /** A process that runs until it is told to stop; what it prints is kept for failed expectations. */
@@ -206,7 +235,10 @@ export class Service {
 
   constructor(file: string, args: string[], env: Record<string, string | undefined>) {
     this.#child = spawn(file, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-    this.#exited = once(this.#child, 'exit')
+    // A file that is not there has an 'error' only.
+    this.#exited = once(this.#child, 'exit').catch((error: Error) => {
+      this.#output += `${error.message}\n`
+    })
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream === null) continue
       createInterface(stream).on('line', line => {

@@ -1,17 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { openTerminal, run } from './terminal.ts'
+import { isRunning, openTerminal, run } from './terminal.ts'
 
 const shell = (script: string) => openTerminal({ file: '/bin/sh', args: ['-c', script] })
-
-/** Whether a process runs; one that has ended and that nobody has asked after (state Z) does not. */
-function isRunning(pid: number): boolean {
-  try {
-    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch {
-    return false
-  }
-}
 
 describe('a terminal', () => {
   test('is a real one, of the size asked for, and follows a resize', async () => {

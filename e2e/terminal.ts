@@ -55,12 +55,15 @@ export class TestTerminal implements AsyncDisposable {
   /** Resolves when the program has ended and its output has been read. */
   readonly exited: Promise<Exit>
   readonly pid: number
+  /** Of the terminal, such as /dev/pts/3: `stty -F` of it answers its modes. */
+  readonly device: string
   readonly #pty
   readonly #unix: UnixPty
   readonly #changes = new EventEmitter()
   readonly #chunks: Buffer[] = []
   readonly #decoder = new TextDecoder()
   #text = ''
+  #length = 0
   #consumed = 0
   #exit: Exit | undefined
   #sending: Promise<void> = Promise.resolve()
@@ -77,6 +80,7 @@ export class TestTerminal implements AsyncDisposable {
     })
     this.#unix = this.#pty as unknown as UnixPty
     this.pid = this.#pty.pid
+    this.device = this.#unix.ptsName
     const slave = openSync(this.#unix.ptsName, constants.O_RDWR | constants.O_NOCTTY)
     this.#changes.setMaxListeners(0)
     this.#pty.onData(data => this.#receive(data as unknown as Buffer))
@@ -108,6 +112,20 @@ export class TestTerminal implements AsyncDisposable {
       }
       if (this.#exit) throw this.#missing(pattern, `the program ended (${JSON.stringify(this.#exit)})`)
       if (timeout.aborted) throw this.#missing(pattern, `${timeoutMs} ms passed`)
+      await once(this.#changes, 'change', { signal: timeout }).catch(() => undefined)
+    }
+  }
+
+  /**
+   * Waits until there are `length` bytes of output in all. For much of it: `waitFor` would search megabytes again
+   * with every piece that comes.
+   */
+  async waitForBytes(length: number, { timeoutMs = DEFAULT_TIMEOUT_MS } = {}): Promise<void> {
+    const timeout = AbortSignal.timeout(timeoutMs)
+    while (this.#length < length) {
+      if (this.#exit || timeout.aborted) {
+        throw this.#missing(`${length} bytes`, `only ${this.#length} came`)
+      }
       await once(this.#changes, 'change', { signal: timeout }).catch(() => undefined)
     }
   }
@@ -148,6 +166,7 @@ export class TestTerminal implements AsyncDisposable {
 
   #receive(data: Buffer): void {
     this.#chunks.push(data)
+    this.#length += data.length
     this.#text += this.#decoder.decode(data, { stream: true })
     if (this.#text.length > MAXIMUM_OUTPUT_BYTES) killQuietly(-this.pid)
     this.#changes.emit('change')
@@ -242,14 +261,18 @@ function writeSome(fd: number, bytes: Uint8Array): number {
   }
 }
 
-/** The processes of a session (proc(5): in /proc/<pid>/stat the session follows ppid and pgrp, behind the name). */
-function sessionMembers(session: number): number[] {
+/**
+ * The ids of the processes of a session that run. proc(5): in /proc/<pid>/stat state, ppid, pgrp and session follow
+ * the name; one that has ended and that nobody has asked after is in state Z.
+ */
+export function sessionMembers(session: number): number[] {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
     .filter(name => {
       try {
         const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
-        return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3] === String(session)
+        const [state, , , leader] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+        return leader === String(session) && state !== 'Z'
       } catch {
         return false
       }
@@ -268,4 +291,13 @@ function killQuietly(pid: number): void {
 function signalName(number: number): string {
   const names = Object.entries(os.constants.signals)
   return names.find(([, value]) => value === number)?.[0] ?? `signal ${number}`
+}
+
+/** Whether a process runs; one that has ended and that nobody has asked after (state Z) does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
+  }
 }
