@@ -93,6 +93,13 @@ export function partition(named: NamedValue): string {
   return matching(named, /^aws(?:-[a-z]+)*$/, 'a partition such as aws, aws-cn or aws-us-gov')
 }
 
+/** A whole number of seconds, from 1 to an hour. */
+export function seconds(named: NamedValue): number {
+  const value = /^\d{1,4}$/.test(named.value) ? Number(named.value) : 0
+  if (value < 1 || value > 3600) throw new ConfigError(named, 'a number of seconds from 1 to 3600')
+  return value
+}
+
 export function logLevel(named: NamedValue): LogLevel {
   const level = logLevels.find(known => known === named.value)
   if (level === undefined) throw new ConfigError(named, `one of ${logLevels.join(', ')}`)

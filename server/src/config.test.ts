@@ -14,7 +14,7 @@ test('no settings give a server that starts', () => {
     accountId: '123456789012',
     partition: 'aws',
     log: { level: 'info', file: undefined },
-    timing: { sessionStartTimeoutMs: 30_000, clientPingMs: 30_000, presenceGraceMs: 2_500 },
+    timing: { sessionStartTimeoutMs: 30_000, clientPingMs: 30_000, pongTimeoutMs: 15_000, presenceGraceMs: 2_500 },
   })
   expect(readEnv({}, {}, { isRoot: true, home: '/root' }).dataDir).toBe('/var/lib/sallyport')
 })
@@ -39,6 +39,17 @@ test('variables are read, empty ones count as unset, and a flag beats its variab
     log: { level: 'debug', file: '/var/log/s.log' },
   })
   expect(readEnv(env, { hostName: ['door.example.org'] }, user).hostNames).toEqual(['door.example.org'])
+})
+
+test('how long a node may take to start a session is a number of seconds', () => {
+  const env = (value: string) => ({ SALLYPORT_SESSION_START_TIMEOUT: value })
+  expect(readEnv(env('5'), {}, user).timing.sessionStartTimeoutMs).toBe(5_000)
+  expect(readEnv(env(''), {}, user).timing.sessionStartTimeoutMs).toBe(30_000)
+  for (const value of ['0', '3601', '1.5', '5s', '-1']) {
+    expect(() => readEnv(env(value), {}, user)).toThrow(
+      `SALLYPORT_SESSION_START_TIMEOUT is "${value}"; expected a number of seconds from 1 to 3600`,
+    )
+  }
 })
 
 test('an address on every loopback spelling is accepted for plain HTTP', () => {

@@ -12,6 +12,7 @@ import {
   partition,
   publicUrl,
   region,
+  seconds,
 } from './config-values.ts'
 import type { LogLevel } from './logger.ts'
 
@@ -103,7 +104,7 @@ export function readEnv(
       level: read('logLevel', 'SALLYPORT_LOG_LEVEL', logLevel, 'info'),
       file: read('logFile', 'SALLYPORT_LOG_FILE', absolutePath, undefined),
     },
-    timing: { ...defaultTiming },
+    timing: timing(env),
   }
 }
 
@@ -122,6 +123,11 @@ function given(
 
 function flagOf(option: string): string {
   return `--${option.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
+}
+
+function timing(env: Environment): Timing {
+  const start = given(env, 'SALLYPORT_SESSION_START_TIMEOUT', '', undefined)
+  return { ...defaultTiming, ...(start && { sessionStartTimeoutMs: seconds(start) * 1000 }) }
 }
 
 function hostNames(env: Environment, options: ServerOptions): string[] {

@@ -9,6 +9,7 @@ import { Accept } from './gateway/accept.ts'
 import { Gateway } from './gateway/gateway.ts'
 import { CHANNEL_TOKEN_KEY_SIZE, ChannelTokens } from './iam/channel-tokens.ts'
 import { createFirstAdministrator, type FirstAdministrator } from './iam/first-administrator.ts'
+import { ActivationGuesses } from './iam/guess-limit.ts'
 import { SEALING_KEY_SIZE, SessionCredentials } from './iam/session-credentials.ts'
 import type { Logger } from './logger.ts'
 import { Server } from './server.ts'
@@ -52,7 +53,8 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
   const channelTokens = new ChannelTokens(tokenKey)
   const now = Date.now
   const authenticator = new Authenticator({ store, sealing, scope, partition, sessionCredentials, now })
-  const context = { scope, partition, store, bus, sessionCredentials, channelTokens }
+  const activationGuesses = new ActivationGuesses()
+  const context = { scope, partition, store, bus, sessionCredentials, channelTokens, activationGuesses }
   const dispatch = new Dispatch({ authenticator, logger, context, now })
   const clock = nodeClock
   const gateway = new Gateway({

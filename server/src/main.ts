@@ -16,6 +16,8 @@ const USAGE = `usage: sallyport server [options]
   --partition NAME         (SALLYPORT_PARTITION; aws)
   --log-level LEVEL        trace, debug, info, warn, error or silent (SALLYPORT_LOG_LEVEL; info)
   --log-file FILE          in place of standard error (SALLYPORT_LOG_FILE)
+
+SALLYPORT_SESSION_START_TIMEOUT is how long a node may take to open its end of a session (seconds; 30).
 `
 const OK = 0
 const FAILURE = 1

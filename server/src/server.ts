@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import * as http from 'node:http'
 import * as https from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import { type Encoded, encodeJsonError } from '@sallyport/protocol/aws/json'
@@ -19,6 +19,10 @@ const HEADERS_TIMEOUT = 15_000
 const REQUEST_TIMEOUT = 60_000
 const KEEP_ALIVE = 30_000
 const HANDSHAKE_TIMEOUT = 10_000
+/** How exactly the time-outs above are kept; Node's own 30 s would make three of the first. */
+const CHECKING_INTERVAL = 2_000
+/** How long connections may take to end by themselves when the server stops. */
+const CLOSE_GRACE = 1_000
 const RENEWAL_INTERVAL = 3600_000
 const CA_PATH = '/.well-known/sallyport/ca.pem'
 
@@ -40,6 +44,7 @@ export class Server {
   readonly #https: https.Server
   readonly #http: http.Server
   readonly #renewal: NodeJS.Timeout
+  readonly #sockets = new Set<Socket>()
 
   constructor(parts: ServerParts) {
     this.#parts = parts
@@ -47,6 +52,7 @@ export class Server {
       headersTimeout: HEADERS_TIMEOUT,
       requestTimeout: REQUEST_TIMEOUT,
       keepAliveTimeout: KEEP_ALIVE,
+      connectionsCheckingInterval: CHECKING_INTERVAL,
     }
     this.#https = https.createServer({
       ...common,
@@ -73,12 +79,21 @@ export class Server {
 
   async close(): Promise<void> {
     clearInterval(this.#renewal)
+    // Handshakes under way and websockets are not among the connections that an HTTP server can close.
+    const late = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy()
+    }, CLOSE_GRACE)
     await Promise.all([this.#https, this.#http].map(closeListener))
+    clearTimeout(late)
   }
 
   #serve(server: http.Server | https.Server, scheme: 'http' | 'https'): void {
     server.on('request', (request, response) => void this.#request(request, response, scheme))
     server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head, scheme))
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
+    })
     // A peer that breaks off, or speaks no TLS: its own affair.
     server.on('clientError', (_error, socket) => socket.destroy())
   }
@@ -199,7 +214,10 @@ function send(response: http.ServerResponse, answer: Encoded): void {
 }
 
 function refuseUpgrade(socket: Duplex, status: number, reason: string): void {
-  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  // The HTTP server no longer looks after this socket: a peer that keeps its half open would keep all of it.
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
+    socket.destroy(),
+  )
 }
 
 function splitOnce(text: string, separator: string): [string, string?] {

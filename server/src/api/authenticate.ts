@@ -83,7 +83,14 @@ export class Authenticator {
     if (found.expiresAt !== undefined && found.expiresAt <= this.#options.now()) {
       throw new SignatureError('expired-token', 'The security token included in the request is expired.')
     }
+    if (found.principal.kind === 'node') await this.#checkRegistered(found.principal.nodeId)
     return found.principal
+  }
+
+  /** A node's credentials live for an hour; its deregistration ends them at once (DESIGN 6.6). */
+  async #checkRegistered(nodeId: string): Promise<void> {
+    const node = await this.#options.store.nodes.get(this.#options.scope, nodeId)
+    if (node === undefined || node.deregisteredAt !== null) throw notRegistered(nodeId)
   }
 
   async #longTerm(accessKeyId: string) {
@@ -106,7 +113,7 @@ export class Authenticator {
     const nodeId = claim.accessKeyId
     const node = await store.nodes.get(scope, nodeId)
     if (node === undefined || node.deregisteredAt !== null) {
-      throw new SignatureError('access-denied', `Node ${nodeId} is not registered here, or was deregistered.`)
+      throw notRegistered(nodeId)
     }
     const key = createPublicKey({ key: Buffer.from(node.publicKey, 'base64'), format: 'der', type: 'spki' })
     const signature = Buffer.from(claim.signature, 'base64')
@@ -152,6 +159,10 @@ export class Authenticator {
       ? `Signature expired: ${claim.amzDate} is now earlier than the server's time ${now} allows. Check the clock of this machine.`
       : `Signature not yet current: ${claim.amzDate} is still later than the server's time ${now}. Check the clock of this machine.`
   }
+}
+
+function notRegistered(nodeId: string): SignatureError {
+  return new SignatureError('access-denied', `Node ${nodeId} is not registered here, or was deregistered.`)
 }
 
 /** Go drops a default port from the Host header, but the agent has signed it (control-plane.md 3.1). */

@@ -19,7 +19,7 @@ export type DispatchOptions = {
   authenticator: Authenticator
   logger: Logger
   /** Everything an operation works with, but for the time and the caller's view of us. */
-  context: Omit<OperationContext, 'now' | 'origin'>
+  context: Omit<OperationContext, 'now' | 'origin' | 'remoteAddress'>
   now: () => number
 }
 
@@ -65,7 +65,11 @@ export class Dispatch {
     operation: AnyOperation,
     principal: Principal,
   ): Promise<object> {
-    const context = { ...this.#options.context, now: this.#options.now(), origin: request.origin }
+    if (principal.kind === 'anonymous' && !operation.callers.includes('anonymous')) {
+      throw authenticationError('missing', route.wire, 'Missing Authentication Token')
+    }
+    const { origin, remoteAddress } = request
+    const context = { ...this.#options.context, now: this.#options.now(), origin, remoteAddress }
     const input = readInput(request, route, operation) as never
     authorise(route, operation, input, principal, context)
     return await operation.run(context, input, principal as never)
@@ -130,15 +134,11 @@ function authorise(
 ) {
   const action = `${route.service}:${route.operation}`
   if (operation.callers.includes('anonymous')) return
-  if (principal.kind === 'anonymous') {
-    throw authenticationError('missing', route.wire, 'Missing Authentication Token')
-  }
   const resources = operation.resources?.(input, context) ?? ['*']
   const own = operation.ownNode?.(input)
-  const allowed =
-    operation.callers.some(kind => kind === principal.kind) &&
-    (own === undefined || principal.kind === 'user' || principal.nodeId === own)
-  if (allowed) return
+  const ofKind = operation.callers.some(kind => kind === principal.kind)
+  const isOwn = principal.kind === 'user' || ('nodeId' in principal && principal.nodeId === own)
+  if (ofKind && (own === undefined || isOwn)) return
   throw authenticationError(
     'access-denied',
     route.wire,

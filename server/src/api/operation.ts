@@ -1,6 +1,7 @@
 import type { Infer, Shape } from '@sallyport/protocol/aws/shape'
 import type { Bus } from '../bus/bus.ts'
 import type { ChannelTokens } from '../iam/channel-tokens.ts'
+import type { ActivationGuesses } from '../iam/guess-limit.ts'
 import type { NodeKeyPrincipal, NodePrincipal, Principal, UserPrincipal } from '../iam/principal.ts'
 import type { SessionCredentials } from '../iam/session-credentials.ts'
 import type { Store } from '../store/store.ts'
@@ -15,10 +16,13 @@ export type OperationContext = {
   now: number
   /** Where the caller reached us, for addresses that we hand back. */
   origin: string
+  /** The address that the request came from; empty if the connection is gone already. */
+  remoteAddress: string
   store: Store
   bus: Bus
   sessionCredentials: SessionCredentials
   channelTokens: ChannelTokens
+  activationGuesses: ActivationGuesses
 }
 
 type Callers = {

@@ -1,3 +1,4 @@
+import { documentName } from '../documents/document-name.ts'
 import type { OperationContext } from './operation.ts'
 
 // ARNs of what an operation acts on (control-plane.md 34.1).
@@ -13,9 +14,10 @@ export function sessionResource({ partition, scope }: OperationContext, sessionI
   return `arn:${partition}:ssm:${scope.region}:${scope.accountId}:session/${sessionId}`
 }
 
-/** Documents of Amazon's belong to no account. */
-export function documentResource({ partition, scope }: OperationContext, name: string): string {
-  if (name.startsWith('arn:')) return name
+/** Documents of Amazon's belong to no account. However a document of ours is given, its ARN is the same. */
+export function documentResource({ partition, scope }: OperationContext, given: string): string {
+  const name = documentName(given, scope)
+  if (name === undefined) return given
   const owner = /^AWS-/.test(name) ? '' : scope.accountId
   return `arn:${partition}:ssm:${scope.region}:${owner}:document/${name}`
 }

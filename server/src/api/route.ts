@@ -34,7 +34,8 @@ export function routeOf(request: ApiRequest): Route {
 
 function targetRoute(target: string): Route {
   const dot = target.lastIndexOf('.')
-  const service = TARGETS[target.slice(0, dot)]
+  const prefix = target.slice(0, Math.max(dot, 0))
+  const service = Object.hasOwn(TARGETS, prefix) ? TARGETS[prefix] : undefined
   const operation = target.slice(dot + 1)
   if (service === undefined) throw unknownOperation('awsJson', operation)
   return { wire: 'awsJson', service, operation, pathInput: {} }
@@ -50,7 +51,8 @@ function queryRoute(request: ApiRequest): Route {
       { status: 404 },
     )
   }
-  const service = QUERY_VERSIONS[form.get('Version') ?? '']
+  const version = form.get('Version') ?? ''
+  const service = Object.hasOwn(QUERY_VERSIONS, version) ? QUERY_VERSIONS[version] : undefined
   if (service === undefined) throw unknownOperation('query', operation)
   return { wire: 'query', service, operation, pathInput: {} }
 }

@@ -1,8 +1,6 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
+import { matchesPattern } from './allowed-pattern.ts'
 import type { DocumentParameter, SessionDocument } from './session-documents.ts'
-
-/** A pattern that takes long on so much text was written to. */
-const MAXIMUM_MATCHED = 65_535
 
 /**
  * Checks what a caller gave against what the document declares, and reduces it to what agents expect: a plain
@@ -51,9 +49,13 @@ function checkValue(name: string, parameter: DocumentParameter, value: string): 
     throw invalid(`the parameter '${name}' must be one of ${allowedValues.join(', ')}.`)
   }
   if (allowedPattern === undefined) return
-  if (value.length > MAXIMUM_MATCHED || !new RegExp(allowedPattern).test(value)) {
-    throw invalid(`the value of the parameter '${name}' does not match ${allowedPattern}.`)
+  const matches = matchesPattern(allowedPattern, value)
+  if (matches === 'too-slow') {
+    throw invalid(
+      `the allowedPattern of '${name}' takes too long on this value; the document should simplify it.`,
+    )
   }
+  if (!matches) throw invalid(`the value of the parameter '${name}' does not match ${allowedPattern}.`)
 }
 
 function invalid(message: string): AwsError {

@@ -25,11 +25,11 @@ function minutes(
 ): number | undefined {
   const value = document.inputs?.[key]
   if (value === undefined || value === null || value === '') return undefined
-  const number = Number(value)
+  const number = typeof value === 'number' || /^\d{1,4}$/.test(String(value)) ? Number(value) : Number.NaN
   if (Number.isInteger(number) && number >= range.least && number <= range.most) return number
   throw new AwsError(
     'InvalidDocumentContent',
-    `inputs.${key} must be whole minutes from ${range.least} to ${range.most}, not '${value}'.`,
+    `inputs.${key} must be whole minutes from ${range.least} to ${range.most}, not ${JSON.stringify(value)}.`,
   )
 }
 

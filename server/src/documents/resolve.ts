@@ -1,16 +1,10 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
 import type { Documents } from '../store/documents.ts'
 import type { Scope } from '../store/schema.ts'
-import {
-  amazonSessionDocuments,
-  defaultPreferences,
-  PREFERENCES_DOCUMENT,
-  type SessionDocument,
-} from './session-documents.ts'
+import { amazonDocument, documentName } from './document-name.ts'
+import { defaultPreferences, PREFERENCES_DOCUMENT, type SessionDocument } from './session-documents.ts'
 
 export type ResolvedDocument = { name: string; version: string; content: SessionDocument }
-
-const ARN_NAME = /^arn:[^:]+:ssm:[^:]*:[^:]*:document\/(.+)$/
 
 /**
  * The session document that a session runs by: the named one, or the account's preferences (control-plane.md 19).
@@ -21,10 +15,13 @@ export async function resolveSessionDocument(
   scope: Scope,
   given: string | undefined,
 ): Promise<ResolvedDocument> {
-  const name = ARN_NAME.exec(given ?? '')?.[1] ?? given ?? PREFERENCES_DOCUMENT
-  const amazon = Object.hasOwn(amazonSessionDocuments, name) ? amazonSessionDocuments[name] : undefined
+  const name = documentName(given ?? PREFERENCES_DOCUMENT, scope)
+  if (name === undefined)
+    throw new AwsError('InvalidDocument', `There is no document ${given} in this account.`)
+  const amazon = amazonDocument(name)
   if (amazon !== undefined) return { name, version: '1', content: amazon }
-  const stored = await documents.get(scope, name)
+  // Those who change their preferences by AWS's guide call UpdateDocument and nothing more.
+  const stored = await documents.get(scope, name, given === undefined ? '$LATEST' : '$DEFAULT')
   if (stored === undefined) {
     if (name === PREFERENCES_DOCUMENT) return { name, version: '1', content: defaultPreferences }
     throw new AwsError('InvalidDocument', `There is no document named ${name}.`)

@@ -5,6 +5,8 @@ import type { SessionDocument } from './session-documents.ts'
 const SESSION_TYPES = new Set(['Standard_Stream', 'InteractiveCommands', 'NonInteractiveCommands', 'Port'])
 const PARAMETER_NAME = /^[a-zA-Z0-9]+$/
 const PARAMETER_TYPES = new Set(['String', 'StringList'])
+/** A value of another type makes a stock agent drop the whole task without a word (data-plane.md 7.1, 7.2). */
+const STRINGS = ['s3BucketName', 's3KeyPrefix', 'cloudWatchLogGroupName', 'kmsKeyId', 'runAsDefaultUser']
 const BOOLEANS = [
   's3EncryptionEnabled',
   'cloudWatchEncryptionEnabled',
@@ -27,6 +29,8 @@ export function parseSessionDocument(content: string): SessionDocument {
   const { inputs, parameters } = document
   if (inputs !== undefined && !isObject(inputs)) throw invalid('inputs must be an object.')
   for (const key of BOOLEANS) checkBoolean(key, inputs?.[key])
+  for (const key of STRINGS) checkString(`inputs.${key}`, inputs?.[key])
+  checkShellProfile(inputs?.shellProfile)
   if (parameters !== undefined && !isObject(parameters)) throw invalid('parameters must be an object.')
   for (const [name, parameter] of Object.entries(parameters ?? {})) checkParameter(name, parameter)
   const session = document as SessionDocument
@@ -52,18 +56,42 @@ function checkBoolean(key: string, value: unknown): void {
   throw invalid(`inputs.${key} must be true or false.`)
 }
 
+function checkString(place: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'string') throw invalid(`${place} must be a string.`)
+}
+
+function checkShellProfile(profile: unknown): void {
+  if (profile === undefined) return
+  if (!isObject(profile)) throw invalid('inputs.shellProfile must be an object.')
+  for (const platform of ['linux', 'windows']) {
+    checkString(`inputs.shellProfile.${platform}`, profile[platform])
+  }
+}
+
 function checkParameter(name: string, parameter: unknown): void {
   if (!PARAMETER_NAME.test(name))
     throw invalid(`'${name}' is no name for a parameter: letters and digits only.`)
   if (!isObject(parameter) || !PARAMETER_TYPES.has(String(parameter.type))) {
     throw invalid(`the parameter '${name}' must have the type String or StringList.`)
   }
-  if (typeof parameter.allowedPattern !== 'string') return
+  const { type, allowedPattern, allowedValues, default: value, description } = parameter
+  checkString(`the description of '${name}'`, description)
+  if (allowedValues !== undefined && !isStrings(allowedValues)) {
+    throw invalid(`the allowedValues of '${name}' must be a list of strings.`)
+  }
+  if (value !== undefined && !(type === 'String' ? typeof value === 'string' : isStrings(value))) {
+    throw invalid(`the default of '${name}' must be a ${type === 'String' ? 'string' : 'list of strings'}.`)
+  }
+  checkString(`the allowedPattern of '${name}'`, allowedPattern)
   try {
-    new RegExp(parameter.allowedPattern)
+    if (typeof allowedPattern === 'string') new RegExp(allowedPattern)
   } catch {
     throw invalid(`the allowedPattern of '${name}' is not a regular expression.`)
   }
+}
+
+function isStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(each => typeof each === 'string')
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -18,6 +18,8 @@ import type { Gateway } from './gateway.ts'
 const OPEN_TIMEOUT = 10_000
 const MAXIMUM_OPENING = 16 * 1024
 const PATH = /^\/v1\/(control|data)-channel\/([^/?]{1,200})$/
+/** Beyond so many websockets without an opening frame the one that waits longest is dropped. */
+export const MAXIMUM_WAITING = 4096
 /** RFC 6455 7.4.1: policy violation. */
 const REFUSED_CLOSE = 1008
 const OVERLOADED_CLOSE = 1011
@@ -46,9 +48,17 @@ export function channelPath(path: string): ChannelPath | undefined {
 
 class Refusal extends Error {}
 
+/** Nothing that still comes is kept: a peer may go on sending until it has answered the close. */
+function discard(connection: Connection, code: number, reason: string): void {
+  connection.events = { ...NO_EVENTS }
+  connection.close(code, reason)
+}
+
 /** Takes websockets: upgrades them, reads the opening frame, and hands them to the gateway if all is right. */
 export class Accept {
   readonly #options: AcceptOptions
+  /** What is waited for an opening frame of, by what refuses it; the longest first. */
+  readonly #waiting = new Set<(reason: string) => void>()
   readonly #server = new WebSocketServer({ noServer: true, clientTracking: false, ...WEBSOCKET_OPTIONS })
 
   constructor(options: AcceptOptions) {
@@ -65,39 +75,47 @@ export class Accept {
   ): void {
     this.#server.handleUpgrade(request, socket, head, websocket => {
       const connection = wrapWebSocket(websocket, socket as Socket)
-      this.#open(connection, path, principal)
+      this.open(connection, path, principal)
     })
   }
 
-  #open(connection: Connection, path: ChannelPath, principal: Principal): void {
+  /** Waits for the opening frame of a websocket, and hands it to its owner. */
+  open(connection: Connection, path: ChannelPath, principal: Principal): void {
     const { clock, logger } = this.#options
     const refuse = (reason: string) => {
+      settle()
       logger.warn({ channel: path.kind, channelId: path.id, reason }, 'channel refused')
-      connection.close(REFUSED_CLOSE, reason)
+      discard(connection, REFUSED_CLOSE, reason)
     }
     const cancel = clock.after(OPEN_TIMEOUT, () => refuse('no opening frame came in time'))
+    const settle = () => {
+      cancel()
+      this.#waiting.delete(refuse)
+    }
+    this.#wait(refuse)
     connection.events = {
       message: data => {
-        cancel()
+        settle()
         // What follows the opening frame waits until its owner is known.
         connection.events = NO_EVENTS
         connection.pause()
         this.#admit(connection, path, principal, data).catch((error: unknown) => {
-          if (error instanceof Refusal || error instanceof ProtocolError) refuse(error.message)
-          else {
-            logger.error(
-              { channel: path.kind, channelId: path.id, err: error },
-              'channel could not be opened',
-            )
-            connection.close(OVERLOADED_CLOSE, 'the server could not open the channel')
-          }
-          connection.resume()
+          if (error instanceof Refusal || error instanceof ProtocolError) return refuse(error.message)
+          logger.error({ channel: path.kind, channelId: path.id, err: error }, 'channel could not be opened')
+          discard(connection, OVERLOADED_CLOSE, 'the server could not open the channel')
         })
       },
       pong: () => {},
       drain: () => {},
-      close: () => cancel(),
+      close: settle,
     }
+  }
+
+  #wait(refuse: (reason: string) => void): void {
+    this.#waiting.add(refuse)
+    if (this.#waiting.size <= MAXIMUM_WAITING) return
+    const [oldest] = this.#waiting
+    oldest?.('too many channels are being opened')
   }
 
   async #admit(
@@ -109,7 +127,6 @@ export class Accept {
     if (frame.length > MAXIMUM_OPENING) throw new Refusal('the opening frame is too long')
     if (path.kind === 'control') await this.#admitNode(connection, path.id, principal, frame)
     else await this.#admitSession(connection, path.id, principal, frame)
-    connection.resume()
   }
 
   async #admitNode(
@@ -125,6 +142,8 @@ export class Accept {
     if (!channelTokens.check(TokenValue, { kind: 'control', channelId: nodeId, nodeId }, clock.now())) {
       throw new Refusal('the token is not valid')
     }
+    // Before its owner has it: the owner may pause it again.
+    connection.resume()
     await gateway.attachNode(nodeId, connection)
   }
 
@@ -142,6 +161,7 @@ export class Accept {
     const foreign = principal.kind === 'node' && session?.nodeId !== principal.nodeId
     if (session === undefined || foreign) throw new Refusal('the token is not valid')
     if (session.endedAt !== null) throw new Refusal('the session has ended')
+    connection.resume()
     gateway.attachSession(session, principal.kind === 'node' ? 'agent' : 'client', connection)
   }
 

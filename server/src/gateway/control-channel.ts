@@ -10,14 +10,18 @@ import {
 import type { Crypto } from '@sallyport/protocol/crypto'
 import { ProtocolError } from '@sallyport/protocol/errors'
 import { Liveness } from '@sallyport/protocol/liveness'
-import { decodeMessage } from '@sallyport/protocol/message'
+import { decodeMessage, type Message } from '@sallyport/protocol/message'
 import { MessageType } from '@sallyport/protocol/message-types'
 import type { Connection } from '@sallyport/protocol/transport/transport'
 import type { Logger } from '../logger.ts'
 import type { Task } from '../store/tasks.ts'
 
 /** A stock agent's hand-over queue has one slot and locks up for good when it is full (data-plane.md 7.2). */
-const TASK_SPACING = 50
+export const TASK_SPACING = 50
+/** After so long tasks that could not be read from the store are tried again. */
+const TASK_RETRY = 2_000
+/** Results that wait to be stored before the node's socket is not read for a while. */
+export const MAXIMUM_RESULTS = 16
 const PROTOCOL_ERROR_CLOSE = 1002
 
 export type ControlChannelOptions = {
@@ -30,6 +34,8 @@ export type ControlChannelOptions = {
   pongTimeout: number
   /** What is owed to the node, oldest first. */
   loadTasks(): Promise<Task[]>
+  /** The node has read a task that it does not always answer. */
+  onDelivered(task: Task): Promise<unknown>
   /** A session ended at the node; stored before it is acknowledged. */
   onTaskComplete(result: TaskComplete): Promise<void>
   onClosed(reason: string): void
@@ -38,23 +44,37 @@ export type ControlChannelOptions = {
 /** A node's control channel: tasks go out, results come in (data-plane.md 7). */
 export class ControlChannel {
   readonly #options: ControlChannelOptions
+  /** Of the tasks that are still owed, those that went out on this channel. */
   readonly #sent = new Set<string>()
+  readonly #timers = new Set<() => void>()
   #closed = false
   #sending = false
   #sendAgain = false
   #lastSentAt = 0
-  readonly #liveness: Liveness
+  #pace: Promise<void> = Promise.resolve()
+  #results = 0
+  #stored: Promise<void> = Promise.resolve()
+  #liveness: Liveness | undefined
 
   constructor(options: ControlChannelOptions) {
     this.#options = options
-    const { connection } = options
-    this.#liveness = new Liveness({ ...options, onDead: () => this.#lost('no answer to a ping') })
+  }
+
+  /** Begins to listen. `onClosed` may be called before it returns. */
+  open(): void {
+    const { connection } = this.#options
+    const liveness = new Liveness({
+      ...this.#options,
+      excused: () => this.#results >= MAXIMUM_RESULTS,
+      onDead: () => this.#lost('no answer to a ping'),
+    })
+    this.#liveness = liveness
     connection.events = {
       message: data => {
-        this.#liveness.seen()
-        void this.#receive(data)
+        liveness.seen()
+        if (!this.#closed) this.#receive(data)
       },
-      pong: () => this.#liveness.seen(),
+      pong: () => liveness.seen(),
       drain: () => {},
       close: (code, reason) => this.#lost(reason === '' ? `closed (${code})` : reason),
     }
@@ -65,7 +85,7 @@ export class ControlChannel {
     this.#lost(reason)
   }
 
-  /** Sends what is owed to the node and was not sent on this channel before. */
+  /** Sends what is owed to the node and was not sent on this channel before. Never rejects. */
   async sendTasks(): Promise<void> {
     this.#sendAgain = true
     if (this.#sending) return
@@ -73,60 +93,128 @@ export class ControlChannel {
     try {
       while (this.#sendAgain && !this.#closed) {
         this.#sendAgain = false
-        for (const task of await this.#options.loadTasks()) await this.#send(task)
+        await this.#sendNew(await this.#options.loadTasks())
       }
+    } catch (error) {
+      this.#options.logger.error({ err: error }, 'tasks could not be read')
+      this.#later(TASK_RETRY, () => void this.sendTasks())
     } finally {
       this.#sending = false
     }
   }
 
-  async #send(task: Task): Promise<void> {
-    if (this.#closed || this.#sent.has(task.taskId)) return
-    const { clock, connection } = this.#options
-    const wait = this.#lastSentAt + TASK_SPACING - clock.now()
-    if (wait > 0) await new Promise<void>(resolve => clock.after(wait, resolve))
-    if (this.#closed) return
-    this.#sent.add(task.taskId)
-    this.#lastSentAt = clock.now()
-    connection.send(this.#frame(task))
+  /** Tells the node that sessions are over, without a task in the store. */
+  async endSessions(sessionIds: readonly string[]): Promise<void> {
+    for (const sessionId of sessionIds) await this.#sendPaced(() => this.#closing(sessionId))
+  }
+
+  async #sendNew(tasks: readonly Task[]): Promise<void> {
+    const owed = new Set(tasks.map(({ taskId }) => taskId))
+    for (const taskId of this.#sent) if (!owed.has(taskId)) this.#sent.delete(taskId)
+    for (const task of tasks) {
+      if (this.#sent.has(task.taskId)) continue
+      this.#sent.add(task.taskId)
+      await this.#sendPaced(() => this.#frame(task))
+      if (task.kind === 'end-session') this.#whenDelivered(task)
+    }
+  }
+
+  /** One frame after the other, whoever sends them. */
+  #sendPaced(frame: () => Uint8Array): Promise<void> {
+    this.#pace = this.#pace.then(async () => {
+      if (this.#closed) return
+      const { clock, connection, logger } = this.#options
+      const wait = Math.min(TASK_SPACING, this.#lastSentAt + TASK_SPACING - clock.now())
+      if (wait > 0) await new Promise<void>(resolve => clock.after(wait, resolve))
+      if (this.#closed) return
+      this.#lastSentAt = clock.now()
+      try {
+        connection.send(frame())
+      } catch (error) {
+        // It must not keep back what comes after it.
+        logger.error({ err: error }, 'a task could not be sent')
+      }
+    })
+    return this.#pace
   }
 
   #frame(task: Task): Uint8Array {
-    const { crypto, clock, nodeId } = this.#options
+    const { crypto, clock } = this.#options
     switch (task.kind) {
       case 'start-session':
         return encodeSessionTask(crypto, clock.now(), task.payload as SessionTask)
       case 'end-session':
-        return encodeChannelClosed(crypto, clock.now(), { sessionId: task.sessionId, destinationId: nodeId })
+        return this.#closing(task.sessionId)
       default:
         return task.kind satisfies never
     }
   }
 
-  async #receive(data: Uint8Array): Promise<void> {
-    const { crypto, clock, connection, logger, onTaskComplete } = this.#options
+  #closing(sessionId: string): Uint8Array {
+    const { crypto, clock, nodeId } = this.#options
+    return encodeChannelClosed(crypto, clock.now(), { sessionId, destinationId: nodeId })
+  }
+
+  /**
+   * An agent that does not know a session, any more or yet, says nothing to its end (data-plane.md 7.5). Once the
+   * channel has proved itself alive after it, the task is done.
+   */
+  #whenDelivered(task: Task): void {
+    const { pingEvery, pongTimeout, onDelivered, logger } = this.#options
+    this.#later(2 * pingEvery + pongTimeout, () => {
+      onDelivered(task).catch((error: unknown) => logger.error({ err: error }, 'a task could not be deleted'))
+    })
+  }
+
+  #receive(data: Uint8Array): void {
     try {
-      const message = decodeMessage(crypto, data)
+      const message = decodeMessage(this.#options.crypto, data)
       // Telemetry, update results and what later agents may send: accepted and ignored (data-plane.md 3.2).
       if (message.messageType !== MessageType.agentTaskComplete) return
-      const result = taskCompletePayload.decode(message.payload)
+      this.#store(message, taskCompletePayload.decode(message.payload))
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.#options.logger.warn({ code: error.code, reason: error.message }, 'protocol violation')
+      this.close(PROTOCOL_ERROR_CLOSE, error.message)
+    }
+  }
+
+  /** One after the other: of the two results of a failed session (data-plane.md 7.4) the first is the cause. */
+  #store(message: Message, result: TaskComplete): void {
+    const { connection } = this.#options
+    if (++this.#results >= MAXIMUM_RESULTS) connection.pause()
+    this.#stored = this.#stored.then(async () => {
+      await this.#storeOne(message, result)
+      if (--this.#results === 0) connection.resume()
+    })
+  }
+
+  async #storeOne(message: Message, result: TaskComplete): Promise<void> {
+    const { crypto, clock, connection, logger, onTaskComplete } = this.#options
+    try {
       await onTaskComplete(result)
       connection.send(encodeTaskAcknowledge(crypto, clock.now(), message.messageId, result.TaskId))
     } catch (error) {
-      if (error instanceof ProtocolError) {
-        logger.warn({ code: error.code, reason: error.message }, 'protocol violation')
-        this.close(PROTOCOL_ERROR_CLOSE, error.message)
-      } else {
-        // Unacknowledged, the agent sends it again.
-        logger.error({ err: error }, 'a result could not be stored')
-      }
+      // Unacknowledged, the agent sends it again.
+      logger.error({ err: error }, 'a result could not be stored')
     }
+  }
+
+  #later(milliseconds: number, action: () => void): void {
+    if (this.#closed) return
+    const cancel = this.#options.clock.after(milliseconds, () => {
+      this.#timers.delete(cancel)
+      action()
+    })
+    this.#timers.add(cancel)
   }
 
   #lost(reason: string): void {
     if (this.#closed) return
     this.#closed = true
-    this.#liveness.stop()
+    this.#liveness?.stop()
+    for (const cancel of this.#timers) cancel()
+    this.#timers.clear()
     this.#options.onClosed(reason)
   }
 }

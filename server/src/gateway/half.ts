@@ -7,6 +7,8 @@ export const QUEUE_LIMIT = 1024 * 1024
 /** Bytes on their way into a socket before its counterpart is not read for a while. */
 export const SOCKET_HIGH_WATER = 512 * 1024
 const SOCKET_LOW_WATER = 128 * 1024
+/** RFC 6455 7.4.1: a peer that closes so has done what it came for. */
+const NORMAL_CLOSE = 1000
 
 export type Role = 'agent' | 'client'
 
@@ -19,7 +21,8 @@ export type HalfOptions = {
   onFrame(frame: Uint8Array): void
   /** This end can take frames again, or can take none for now. */
   onRoom(room: boolean): void
-  onLost(reason: string): void
+  /** `left`: the end said goodbye, so it does not mean to come back. */
+  onLost(reason: string, left: boolean): void
 }
 
 /**
@@ -55,7 +58,7 @@ export class Half {
 
   /** Takes over a socket whose opening frame was good. Frames that waited go out at once. */
   attach(connection: Connection): void {
-    this.#drop(1000, 'replaced by a newer connection')
+    this.#drop(NORMAL_CLOSE, 'replaced by a newer connection')
     this.#connection = connection
     const { clock, pingEvery, pongTimeout } = this.#options
     const liveness = new Liveness({
@@ -63,8 +66,9 @@ export class Half {
       connection,
       pingEvery,
       pongTimeout,
-      excused: () => this.#held,
-      onDead: () => this.#lost(connection, 'no answer to a ping'),
+      // Nor can an end that reads nothing for now answer: what is on its way to it is before the ping.
+      excused: () => this.#held || this.#congested,
+      onDead: () => this.#lost(connection, 'no answer to a ping', false),
     })
     this.#liveness = liveness
     connection.events = {
@@ -74,8 +78,11 @@ export class Half {
       },
       pong: () => liveness.seen(),
       drain: () => this.#drained(connection),
-      close: (code, reason) => this.#lost(connection, reason === '' ? `closed (${code})` : reason),
+      close: (code, reason) =>
+        this.#lost(connection, reason === '' ? `closed (${code})` : reason, code === NORMAL_CLOSE),
     }
+    // It may have been closed before it came here; then the frames wait for the next.
+    if (this.#connection !== connection) return
     if (this.#held) connection.pause()
     const queue = this.#queue
     this.#queue = []
@@ -102,13 +109,18 @@ export class Half {
   hold(held: boolean): void {
     this.#held = held
     if (held) this.#connection?.pause()
-    else this.#connection?.resume()
+    else {
+      // It had no chance to show a sign of life until now.
+      this.#liveness?.seen()
+      this.#connection?.resume()
+    }
   }
 
   close(code: number, reason: string): void {
     this.#drop(code, reason)
     this.#queue = []
     this.#queuedBytes = 0
+    this.#measure()
   }
 
   #drop(code: number, reason: string): void {
@@ -118,12 +130,12 @@ export class Half {
     connection?.close(code, reason)
   }
 
-  #lost(connection: Connection, reason: string): void {
+  #lost(connection: Connection, reason: string, left: boolean): void {
     if (this.#connection !== connection) return
     this.#connection = undefined
     this.#liveness?.stop()
     this.#measure()
-    this.#options.onLost(reason)
+    this.#options.onLost(reason, left)
   }
 
   #drained(connection: Connection): void {

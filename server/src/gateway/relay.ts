@@ -4,12 +4,11 @@ import type { Crypto } from '@sallyport/protocol/crypto'
 import { ProtocolError } from '@sallyport/protocol/errors'
 import { decodeHandshakeResponse, type SallyportTerms } from '@sallyport/protocol/handshake'
 import { checkFrame, type FrameHeader, PAYLOAD_OFFSET } from '@sallyport/protocol/message'
-import { MessageFlag, MessageType, PayloadType } from '@sallyport/protocol/message-types'
-import { acknowledgePayload, sessionStatePayload } from '@sallyport/protocol/payloads'
+import { MessageFlag, MessageType, PayloadFlag, PayloadType } from '@sallyport/protocol/message-types'
+import { acknowledgePayload, decodeFlag, sessionStatePayload } from '@sallyport/protocol/payloads'
 import type { Connection } from '@sallyport/protocol/transport/transport'
-import { AckMemory } from './ack-memory.ts'
+import { AcknowledgedOutput } from './acknowledged-output.ts'
 import { Half, type Role } from './half.ts'
-import { RepeatedOutput } from './repeated-output.ts'
 
 // What happens to a frame, in this order:
 //   1. it is checked: a malformed one could deafen the reader behind us (data-plane.md 2.5)
@@ -20,6 +19,9 @@ import { RepeatedOutput } from './repeated-output.ts'
 const PROTOCOL_ERROR_CLOSE = 1002
 
 const PUBLICATION_PAYLOAD = new Uint8Array(0)
+
+/** Data of the user's, as opposed to sizes, flags and handshakes (data-plane.md 17). */
+const USER_DATA: ReadonlySet<number> = new Set([PayloadType.output, PayloadType.stderr])
 
 const MAY_SEND: Record<Role, ReadonlySet<string>> = {
   client: new Set([MessageType.inputStreamData, MessageType.acknowledge]),
@@ -33,6 +35,10 @@ export type RelayOptions = {
   clock: Clock
   pingEvery: number
   pongTimeout: number
+  /** A command whose output is separated fails if it is ever paused (data-plane.md 11.1). */
+  mayPauseAgent: boolean
+  /** The ends agreed on `Sallyport/1` before, at another relay. */
+  agreed: boolean
   /** Somebody did something: new stream data, not repetitions, acknowledgements or pings (data-plane.md 17). */
   onActivity(): void
   /** An end has come or gone. */
@@ -41,7 +47,7 @@ export type RelayOptions = {
   onAgentState(state: string): void
   /** The ends agreed on `Sallyport/1`. */
   onAgreed(terms: SallyportTerms): void
-  /** An end broke the protocol; its socket is closed. */
+  /** An end broke the protocol: its socket is closed, or only its message dropped, of which the first is told. */
   onViolation(role: Role, error: ProtocolError): void
 }
 
@@ -49,15 +55,18 @@ export type RelayOptions = {
 export class Relay {
   readonly #options: RelayOptions
   readonly #halves: Record<Role, Half>
-  readonly #acknowledged = new AckMemory()
-  readonly #repeated: RepeatedOutput
+  readonly #acknowledged: AcknowledgedOutput
   /** Highest sequence number seen from each end: what is not above it is a repetition. */
   readonly #highest: Record<Role, number> = { agent: -1, client: -1 }
-  #agreed = false
+  readonly #forgers = new Set<Role>()
+  #agreed: boolean
+  #closed = false
+  #clientLeft = false
 
   constructor(options: RelayOptions) {
     this.#options = options
-    this.#repeated = new RepeatedOutput(options.clock.now)
+    this.#agreed = options.agreed
+    this.#acknowledged = new AcknowledgedOutput(() => options.clock.now())
     this.#halves = { agent: this.#half('agent'), client: this.#half('client') }
   }
 
@@ -70,19 +79,28 @@ export class Relay {
     return this.#halves[role].connected
   }
 
+  /** The client is gone and does not mean to come back. */
+  get clientLeft(): boolean {
+    return this.#clientLeft && !this.isPresent('client')
+  }
+
   /** Gives an end its (new) socket: first the frames that waited, then start_publication (data-plane.md 11.3). */
   attach(role: Role, connection: Connection): void {
     const half = this.#halves[role]
     const other = this.#halves[otherRole(role)]
+    if (role === 'client') this.#clientLeft = false
     half.attach(connection)
+    if (!half.connected) return
     this.#options.onPresence(role, true, '')
-    if (!other.connected) return
+    if (!other.connected || this.#closed) return
     half.send(this.#publication(MessageType.startPublication))
     other.send(this.#publication(MessageType.startPublication))
   }
 
-  /** Tells the client why, after everything that is on its way to it, and lets both ends go. */
+  /** Tells the client why, after everything that is on its way to it; nothing is passed on from here. */
   close(output: string): void {
+    if (this.#closed) return
+    this.#closed = true
     const { crypto, clock, sessionId } = this.#options
     const closing = { sessionId, destinationId: sessionId, output }
     this.#halves.client.send(encodeChannelClosed(crypto, clock.now(), closing))
@@ -106,17 +124,26 @@ export class Relay {
       pongTimeout,
       onFrame: frame => this.#receive(role, frame),
       onRoom: room => this.#halves[otherRole(role)].hold(!room),
-      onLost: reason => {
-        this.#halves[otherRole(role)].sendIfConnected(this.#publication(MessageType.pausePublication))
-        this.#options.onPresence(role, false, reason)
+      onLost: (reason, left) => {
+        if (role === 'client' && left) this.#clientLeft = true
+        this.#lost(role, reason)
       },
     })
   }
 
+  #lost(role: Role, reason: string): void {
+    const { mayPauseAgent, onPresence } = this.#options
+    if (!this.#closed && (role === 'agent' || mayPauseAgent)) {
+      this.#halves[otherRole(role)].sendIfConnected(this.#publication(MessageType.pausePublication))
+    }
+    onPresence(role, false, reason)
+  }
+
   #receive(role: Role, frame: Uint8Array): void {
-    let header: FrameHeader
+    // Bytes that were under way when the session was cut are not delivered (security-cases.md 15).
+    if (this.#closed) return
     try {
-      header = checkFrame(this.#options.crypto, frame)
+      const header = checkFrame(this.#options.crypto, frame)
       if (!MAY_SEND[role].has(header.messageType)) {
         throw new ProtocolError('unexpected-message', `the ${role} must not send ${header.messageType}`)
       }
@@ -128,24 +155,25 @@ export class Relay {
   }
 
   #violation(role: Role, error: ProtocolError): void {
-    this.#options.onViolation(role, error)
     // A forged type is dropped; a frame that cannot be read says that the sender has lost its place.
-    if (error.code === 'unexpected-message') return
-    const half = this.#halves[role]
-    half.close(PROTOCOL_ERROR_CLOSE, error.message)
-    this.#halves[otherRole(role)].sendIfConnected(this.#publication(MessageType.pausePublication))
-    this.#options.onPresence(role, false, error.message)
+    if (error.code === 'unexpected-message') {
+      if (!this.#forgers.has(role)) this.#options.onViolation(role, error)
+      this.#forgers.add(role)
+      return
+    }
+    this.#options.onViolation(role, error)
+    this.#halves[role].close(PROTOCOL_ERROR_CLOSE, error.message)
+    this.#lost(role, error.message)
   }
 
   /** Answers whether the frame goes on to the other end. */
   #note(role: Role, header: FrameHeader, frame: Uint8Array): boolean {
     switch (header.messageType) {
       case MessageType.acknowledge:
-        if (role === 'client') this.#noteAcknowledge(frame.subarray(PAYLOAD_OFFSET))
+        if (role === 'client') this.#acknowledged.note(frame.subarray(PAYLOAD_OFFSET), this.#highest.agent)
         return true
       case MessageType.inputStreamData:
-        if (header.payloadType === PayloadType.handshakeResponse)
-          this.#noteHandshake(frame.subarray(PAYLOAD_OFFSET))
+        this.#noteInput(header.payloadType, frame.subarray(PAYLOAD_OFFSET))
         this.#noteStream(role, header)
         return true
       case MessageType.outputStreamData:
@@ -164,17 +192,15 @@ export class Relay {
   #noteStream(role: Role, header: FrameHeader): boolean {
     if (header.sequenceNumber <= this.#highest[role]) return false
     this.#highest[role] = header.sequenceNumber
-    if (header.payloadType === PayloadType.output) this.#options.onActivity()
+    if (USER_DATA.has(header.payloadType)) this.#options.onActivity()
     return true
   }
 
-  #noteAcknowledge(payload: Uint8Array): void {
-    const acknowledge = acknowledgePayload.decode(payload)
-    this.#acknowledged.add(acknowledge.AcknowledgedMessageSequenceNumber)
-    if (acknowledge.AcknowledgedThrough !== undefined) {
-      this.#acknowledged.addThrough(acknowledge.AcknowledgedThrough, this.#highest.agent)
+  #noteInput(payloadType: number, payload: Uint8Array): void {
+    if (payloadType === PayloadType.handshakeResponse) this.#noteHandshake(payload)
+    else if (payloadType === PayloadType.flag && decodeFlag(payload) === PayloadFlag.terminateSession) {
+      this.#clientLeft = true
     }
-    this.#repeated.clientAcknowledged()
   }
 
   #noteHandshake(payload: Uint8Array): void {
@@ -193,16 +219,10 @@ export class Relay {
     this.#options.onAgreed(terms)
   }
 
-  /**
-   * A stock plugin acknowledges a message once. If that acknowledgement was lost, or our memory of it, nobody
-   * but the gateway can stop the agent from repeating the message for ever (data-plane.md 16.3).
-   */
+  /** Acknowledges, in the client's place, a message that the client had before; answers whether it did. */
   #answerRepeated(header: FrameHeader): boolean {
-    const known = this.#acknowledged.has(header.sequenceNumber)
-    const consumed =
-      known || (!this.#agreed && this.isPresent('client') && this.#repeated.isConsumed(header.sequenceNumber))
-    if (!consumed) return false
-    this.#acknowledged.add(header.sequenceNumber)
+    const mayInfer = !this.#agreed && this.isPresent('client')
+    if (!this.#acknowledged.has(header.sequenceNumber, mayInfer)) return false
     const { crypto, clock } = this.#options
     const payload = acknowledgePayload.encode({
       AcknowledgedMessageType: MessageType.outputStreamData,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { principalsIn } from '../store/principals.ts'
 import type { Scope } from '../store/schema.ts'
 import type { Sealing } from '../store/sealing.ts'
 import type { Store } from '../store/store.ts'
@@ -19,15 +20,19 @@ export async function createFirstAdministrator(
 ): Promise<FirstAdministrator | undefined> {
   if ((await store.principals.countUsers(scope)) > 0) return undefined
   const userId = `AIDA${base32(randomBytes(ID_BYTES))}`
-  await store.principals.createUser(scope, { userName: USER_NAME, userId, path: '/', createdAt: now })
   const accessKeyId = `AKIA${base32(randomBytes(ID_BYTES))}`
   const secretAccessKey = randomBytes(SECRET_BYTES).toString('base64')
   const sealedSecret = sealing.seal(secretAccessKey, accessKeyId)
-  await store.principals.createAccessKey(scope, {
-    accessKeyId,
-    userName: USER_NAME,
-    sealedSecret,
-    createdAt: now,
+  // Both or neither: a user without a key would keep everybody out for good.
+  await store.db.transaction().execute(async transaction => {
+    const principals = principalsIn(transaction)
+    await principals.createUser(scope, { userName: USER_NAME, userId, path: '/', createdAt: now })
+    await principals.createAccessKey(scope, {
+      accessKeyId,
+      userName: USER_NAME,
+      sealedSecret,
+      createdAt: now,
+    })
   })
   return { userName: USER_NAME, accessKeyId, secretAccessKey }
 }

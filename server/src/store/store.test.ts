@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { sessionSuite } from './session-suite.ts'
 import { openStore } from './store.ts'
 import { storeSuite } from './store-suite.ts'
 
@@ -16,7 +17,9 @@ beforeAll(async () => {
 })
 afterAll(() => rm(directory, { recursive: true }))
 
-storeSuite('a store in SQLite', () => openStore({ path: join(directory, 'suite', 'store.db') }))
+const openSuiteStore = () => openStore({ path: join(directory, 'suite', 'store.db') })
+storeSuite('a store in SQLite', openSuiteStore)
+sessionSuite('sessions in SQLite', openSuiteStore)
 
 test('the files are private and the content survives a restart', async () => {
   const path = join(directory, 'private', 'store.db')

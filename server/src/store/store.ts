@@ -5,6 +5,7 @@ import { migrateToLatest } from './migrate.ts'
 import { nodePresenceIn } from './node-presence.ts'
 import { nodesIn } from './nodes.ts'
 import { principalsIn } from './principals.ts'
+import { registrationIn } from './registration.ts'
 import type { Schema } from './schema.ts'
 import { secretsIn } from './secrets.ts'
 import { sessionEndIn } from './session-end.ts'
@@ -32,7 +33,7 @@ export async function openStore({ path }: { path: string }): Promise<Store> {
 function storeIn(db: Kysely<Schema>) {
   return {
     db,
-    activations: activationsIn(db),
+    activations: { ...activationsIn(db), ...registrationIn(db) },
     documents: documentsIn(db),
     nodes: { ...nodesIn(db), ...nodePresenceIn(db) },
     principals: principalsIn(db),

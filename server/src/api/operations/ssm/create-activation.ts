@@ -3,6 +3,7 @@ import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import { base32 } from '@sallyport/server/iam/session-credentials'
 import { operation } from '../../operation.ts'
+import { mergeTags } from './tags.ts'
 
 const DAY = 86_400_000
 const DEFAULT_LIFETIME = DAY
@@ -33,7 +34,7 @@ export const createActivation = operation({
       registrationLimit: input.RegistrationLimit ?? 1,
       expiresAt,
       createdAt: now,
-      tags: (input.Tags ?? []).map(({ Key, Value }) => ({ Key, Value })),
+      tags: mergeTags([], input.Tags ?? []),
     })
     return { ActivationId: activationId, ActivationCode: code }
   },

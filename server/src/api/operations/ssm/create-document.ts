@@ -5,9 +5,11 @@ import { StoreError } from '@sallyport/server/store/errors'
 import { operation } from '../../operation.ts'
 import { documentResource } from '../../resources.ts'
 import { contentHash, describeDocument, findDocument } from './documents.ts'
+import { mergeTags } from './tags.ts'
 
 /** control-plane.md 22 */
 export const MAXIMUM_DOCUMENT_SIZE = 64 * 1024
+export const MAXIMUM_DOCUMENTS = 500
 const RESERVED = /^(aws-|amazon|amzn)/i
 
 /** Session documents, the account's preferences among them. */
@@ -31,6 +33,11 @@ export const createDocument = operation({
     }
     checkSize(content)
     parseSessionDocument(content)
+    const tags = mergeTags([], input.Tags ?? [])
+    const present = await store.documents.list(scope, {}, { limit: MAXIMUM_DOCUMENTS })
+    if (present.items.length >= MAXIMUM_DOCUMENTS) {
+      throw new AwsError('DocumentLimitExceeded', `An account has at most ${MAXIMUM_DOCUMENTS} documents.`)
+    }
     const version = {
       name,
       documentType: DocumentType,
@@ -54,6 +61,7 @@ export const createDocument = operation({
       }
       throw error
     }
+    await store.tags.add(scope, 'Document', name, tags)
     return { DocumentDescription: describeDocument(await findDocument(context, name, '1')) }
   },
 })

@@ -8,22 +8,19 @@ export const deleteDocument = operation({
   input: ssmOperations.DeleteDocument.input,
   callers: ['user'],
   resources: (input, context) => [documentResource(context, input.Name)],
-  run: async (context, { Name: name, DocumentVersion }) => {
-    const document = await findDocument(context, name, DocumentVersion)
+  run: async (context, { Name: name, DocumentVersion, VersionName }) => {
+    const document = await findDocument(context, name, DocumentVersion, VersionName)
+    const whole = DocumentVersion === undefined && VersionName === undefined
     if (document.owner === 'Amazon')
       throw new AwsError('InvalidDocumentOperation', `${name} is owned by Amazon and cannot be deleted.`)
-    if (DocumentVersion !== undefined && document.isDefault) {
+    if (!whole && document.isDefault) {
       throw new AwsError(
         'InvalidDocumentOperation',
         `Version ${document.version} is the default version of ${name}. Make another one the default first.`,
       )
     }
-    await context.store.documents.delete(
-      context.scope,
-      name,
-      DocumentVersion === undefined ? undefined : document.version,
-    )
-    if (DocumentVersion === undefined) await context.store.tags.clear(context.scope, 'Document', name)
+    await context.store.documents.delete(context.scope, name, whole ? undefined : document.version)
+    if (whole) await context.store.tags.clear(context.scope, 'Document', name)
     return {}
   },
 })

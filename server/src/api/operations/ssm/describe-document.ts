@@ -7,7 +7,7 @@ export const describeDocumentOperation = operation({
   input: ssmOperations.DescribeDocument.input,
   callers: ['user', 'node'],
   resources: (input, context) => [documentResource(context, input.Name)],
-  run: async (context, { Name, DocumentVersion }) => ({
-    Document: describeDocument(await findDocument(context, Name, DocumentVersion)),
+  run: async (context, { Name, DocumentVersion, VersionName }) => ({
+    Document: describeDocument(await findDocument(context, Name, DocumentVersion, VersionName)),
   }),
 })

@@ -8,6 +8,13 @@ import { operation } from '../../operation.ts'
 
 const DEFAULT_PAGE = 50
 const TAG_PREFIX = 'tag:'
+const NODE_ID = /^(i-(\w{8}|\w{17})|mi-\w{17})$/
+const KINDS = ['managed-instance', 'instance'] as const
+const RESOURCE_TYPES = { 'managed-instance': 'ManagedInstance', instance: 'EC2Instance' } as const
+const SOURCE_TYPES = {
+  'managed-instance': 'AWS::SSM::ManagedInstance',
+  instance: 'AWS::EC2::Instance',
+} as const
 const PLATFORM_TYPES = ['Windows', 'Linux', 'MacOS'] as const
 
 /** control-plane.md 20 */
@@ -38,11 +45,11 @@ function describeNode(node: ManagedNode): InstanceInformation {
     PlatformType: PLATFORM_TYPES.find(type => type === node.platformType),
     PlatformName: node.platformName ?? undefined,
     PlatformVersion: node.platformVersion ?? undefined,
-    ResourceType: managed ? 'ManagedInstance' : 'EC2Instance',
+    ResourceType: RESOURCE_TYPES[node.kind],
     IPAddress: node.ipAddress ?? undefined,
     ComputerName: node.computerName ?? undefined,
     SourceId: node.nodeId,
-    SourceType: managed ? 'AWS::SSM::ManagedInstance' : 'AWS::EC2::Instance',
+    SourceType: SOURCE_TYPES[node.kind],
     ...(managed && {
       ActivationId: node.activationId ?? undefined,
       IamRole: node.iamRole ?? undefined,
@@ -74,26 +81,26 @@ function addFilter(filters: NodeFilters, key: string, values: string[]): NodeFil
   if (key.startsWith(TAG_PREFIX)) {
     return { ...filters, tags: [...(filters.tags ?? []), { key: key.slice(TAG_PREFIX.length), values }] }
   }
-  const both = (old: string[] | undefined) =>
-    old === undefined ? values : old.filter(value => values.includes(value))
   switch (key) {
     case 'InstanceIds':
+      checkNodeIds(values)
+      return narrow(filters, 'nodeIds', values)
     case 'SourceIds':
-      return { ...filters, nodeIds: both(filters.nodeIds) }
+      return narrow(filters, 'nodeIds', values)
     case 'AgentVersion':
-      return { ...filters, agentVersions: both(filters.agentVersions) }
+      return narrow(filters, 'agentVersions', values)
     case 'PlatformTypes':
-      return { ...filters, platformTypes: both(filters.platformTypes) }
+      return narrow(filters, 'platformTypes', values)
     case 'ActivationIds':
-      return { ...filters, activationIds: both(filters.activationIds) }
+      return narrow(filters, 'activationIds', values)
     case 'IamRole':
-      return { ...filters, iamRoles: both(filters.iamRoles) }
+      return narrow(filters, 'iamRoles', values)
     case 'PingStatus':
       return pingFilter(filters, values)
     case 'ResourceType':
-      return { ...filters, kinds: values.flatMap(kindOfResource) }
+      return narrow(filters, 'kinds', kindsOf(RESOURCE_TYPES, values))
     case 'SourceTypes':
-      return { ...filters, kinds: values.flatMap(kindOfSource) }
+      return narrow(filters, 'kinds', kindsOf(SOURCE_TYPES, values))
     case 'tag-key':
       return { ...filters, tags: [...(filters.tags ?? []), ...values.map(tagKey => ({ key: tagKey }))] }
     case 'AssociationStatus':
@@ -106,21 +113,32 @@ function addFilter(filters: NodeFilters, key: string, values: string[]): NodeFil
   }
 }
 
+type ListFilter = Exclude<keyof NodeFilters, 'connected' | 'tags' | 'includeDeregistered'>
+
+/** What both the values so far and these allow; undefined if that is nothing. */
+function narrow(filters: NodeFilters, name: ListFilter, values: readonly string[]): NodeFilters | undefined {
+  const former: readonly string[] | undefined = filters[name]
+  const both = former === undefined ? values : former.filter(value => values.includes(value))
+  return both.length === 0 ? undefined : { ...filters, [name]: both }
+}
+
 function pingFilter(filters: NodeFilters, values: string[]): NodeFilters | undefined {
   const online = values.includes('Online')
   const lost = values.includes('ConnectionLost')
   if (online && lost) return filters
-  return online || lost ? { ...filters, connected: online } : undefined
+  const contradicts = filters.connected !== undefined && filters.connected !== online
+  return (online || lost) && !contradicts ? { ...filters, connected: online } : undefined
 }
 
-function kindOfResource(type: string): ManagedNode['kind'][] {
-  return type === 'ManagedInstance' ? ['managed-instance'] : type === 'EC2Instance' ? ['instance'] : []
+function checkNodeIds(ids: readonly string[]): void {
+  const wrong = ids.find(id => !NODE_ID.test(id))
+  if (wrong === undefined) return
+  throw new AwsError(
+    'InvalidInstanceId',
+    `'${wrong}' is no id of a node: they look like mi-0123456789abcdef0.`,
+  )
 }
 
-function kindOfSource(type: string): ManagedNode['kind'][] {
-  return type === 'AWS::SSM::ManagedInstance'
-    ? ['managed-instance']
-    : type === 'AWS::EC2::Instance'
-      ? ['instance']
-      : []
+function kindsOf(names: Readonly<Record<ManagedNode['kind'], string>>, values: readonly string[]) {
+  return KINDS.filter(kind => values.includes(names[kind]))
 }

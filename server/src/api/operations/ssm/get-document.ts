@@ -9,14 +9,14 @@ export const getDocument = operation({
   input: ssmOperations.GetDocument.input,
   callers: ['user', 'node'],
   resources: (input, context) => [documentResource(context, input.Name)],
-  run: async (context, { Name, DocumentVersion, DocumentFormat = 'JSON' }) => {
+  run: async (context, { Name, DocumentVersion, VersionName, DocumentFormat = 'JSON' }) => {
     if (DocumentFormat !== 'JSON') {
       throw new AwsError(
         'ValidationException',
         `Session documents are JSON; they cannot be had as ${DocumentFormat}.`,
       )
     }
-    const document = await findDocument(context, Name, DocumentVersion)
+    const document = await findDocument(context, Name, DocumentVersion, VersionName)
     return {
       Name: document.name,
       CreatedDate: toTimestamp(document.createdAt),

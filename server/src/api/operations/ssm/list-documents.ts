@@ -2,11 +2,10 @@ import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import type { ListDocumentsInput } from '@sallyport/protocol/api/ssm-documents'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import { type OperationContext, operation } from '../../operation.ts'
+import { MAXIMUM_DOCUMENTS } from './create-document.ts'
 import { amazonDocuments, type FoundDocument, identifyDocument } from './documents.ts'
 
 const DEFAULT_PAGE = 50
-/** The quota of documents of an account (control-plane.md 22). */
-const MAXIMUM_DOCUMENTS = 500
 
 /** Amazon's and the account's own, by name (control-plane.md 22). */
 export const listDocuments = operation({

@@ -1,7 +1,8 @@
 import { createPublicKey, randomBytes, timingSafeEqual } from 'node:crypto'
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import { AwsError } from '@sallyport/protocol/aws/error'
-import type { Activation } from '@sallyport/server/store/activations'
+import type { Activation, Claim } from '@sallyport/server/store/activations'
+import type { NewNode } from '@sallyport/server/store/nodes'
 import { type OperationContext, operation } from '../../operation.ts'
 import { hashActivationCode } from './create-activation.ts'
 
@@ -14,55 +15,75 @@ export const registerManagedInstance = operation({
   input: ssmOperations.RegisterManagedInstance.input,
   callers: ['anonymous'],
   run: async (context, input) => {
-    const { store, scope, now } = context
     checkPublicKey(input.PublicKey)
-    const activation = await claimActivation(context, input.ActivationId ?? '', input.ActivationCode ?? '')
+    const { store, scope, now } = context
+    const activationId = input.ActivationId ?? ''
+    await checkCode(context, activationId, input.ActivationCode ?? '')
     const nodeId = `mi-${randomBytes(NODE_ID_DIGITS).toString('hex').slice(0, NODE_ID_DIGITS)}`
-    await store.nodes.insert(scope, {
-      nodeId,
-      kind: 'managed-instance',
-      activationId: activation.activationId,
-      iamRole: activation.iamRole,
-      roleId: `AROA${randomBytes(ROLE_ID_BYTES).toString('hex').toUpperCase()}`,
-      name: activation.defaultInstanceName,
-      publicKey: input.PublicKey,
-      fingerprint: input.Fingerprint,
-      registeredAt: now,
-    })
-    if (activation.tags.length > 0) await store.tags.add(scope, 'ManagedInstance', nodeId, activation.tags)
+    const claim = await store.activations.register(scope, activationId, now, activation =>
+      newNode(nodeId, activation, input, now),
+    )
+    if (!claim.claimed) throw refusal(claim.reason, activationId)
     return { InstanceId: nodeId }
   },
 })
 
-/** The code is compared before anything is counted, so that guessing uses nothing up. */
-async function claimActivation(
-  { store, scope, now }: OperationContext,
+type Machine = { PublicKey: string; Fingerprint: string }
+
+function newNode(nodeId: string, activation: Activation, machine: Machine, now: number): NewNode {
+  return {
+    nodeId,
+    kind: 'managed-instance',
+    activationId: activation.activationId,
+    iamRole: activation.iamRole,
+    roleId: `AROA${randomBytes(ROLE_ID_BYTES).toString('hex').toUpperCase()}`,
+    name: activation.defaultInstanceName,
+    publicKey: machine.PublicKey,
+    fingerprint: machine.Fingerprint,
+    registeredAt: now,
+  }
+}
+
+/** Before anything is counted, so that guessing uses nothing up; and only so often. */
+async function checkCode(
+  { store, scope, now, remoteAddress, activationGuesses }: OperationContext,
   id: string,
   code: string,
-): Promise<Activation> {
+): Promise<void> {
   const activation = await store.activations.get(scope, id)
-  const given = Buffer.from(hashActivationCode(code))
-  const expected = Buffer.from(activation?.codeHash ?? hashActivationCode(''))
-  if (!timingSafeEqual(given, expected) || activation === undefined) {
+  // From here on nothing waits: guesses that come at the same time are counted one by one.
+  const wait = activationGuesses.wait(remoteAddress, id, now)
+  if (wait > 0) {
     throw new AwsError(
-      'InvalidActivation',
-      'The activation id and code do not belong together, or there is no such activation.',
+      'ThrottlingException',
+      `Too many wrong activation codes came from ${remoteAddress}, or for this activation. Try again in ${Math.ceil(wait / 1000)} s.`,
     )
   }
-  const claim = await store.activations.claim(scope, id, now)
-  if (claim.claimed) return claim.activation
-  switch (claim.reason) {
+  const given = Buffer.from(hashActivationCode(code))
+  const expected = Buffer.from(activation?.codeHash ?? hashActivationCode(''))
+  if (timingSafeEqual(given, expected) && activation !== undefined) return
+  activationGuesses.failed(remoteAddress, id, now)
+  throw new AwsError(
+    'InvalidActivation',
+    'The activation id and code do not belong together, or there is no such activation.',
+  )
+}
+
+type Refused = Extract<Claim, { claimed: false }>['reason']
+
+function refusal(reason: Refused, id: string): AwsError {
+  switch (reason) {
     case 'expired':
-      throw new AwsError('ActivationExpired', `Activation ${id} expired. Create a new one.`)
+      return new AwsError('ActivationExpired', `Activation ${id} expired. Create a new one.`)
     case 'limit-reached':
-      throw new AwsError(
+      return new AwsError(
         'RegistrationLimitExceeded',
         `Activation ${id} has been used for as many nodes as it allows. Create a new one.`,
       )
     case 'unknown':
-      throw new AwsError('InvalidActivation', 'The activation was deleted.')
+      return new AwsError('InvalidActivation', 'The activation was deleted.')
     default:
-      return claim.reason satisfies never
+      return reason satisfies never
   }
 }
 

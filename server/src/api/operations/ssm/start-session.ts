@@ -18,6 +18,8 @@ import { connectedNode } from '../../target.ts'
 /** A session id has at most 96 characters (control-plane.md 19); 160 bits of it are random. */
 const MAXIMUM_NAME = 60
 const SUFFIX_BYTES = 20
+/** What a node is told of a session at most; the document alone may have 64 KiB (control-plane.md 22). */
+const MAXIMUM_TASK = 256 * 1024
 
 /** control-plane.md 19. The answer goes out once the session and the node's task are stored (DESIGN 6.9). */
 export const startSession = operation({
@@ -43,6 +45,12 @@ export const startSession = operation({
       SessionOwner: principal.arn,
       Parameters: parameters,
       DocumentContent: { inputs: {}, parameters: {}, ...document.content },
+    }
+    if (JSON.stringify(task).length > MAXIMUM_TASK) {
+      throw new AwsError(
+        'ValidationException',
+        `The document and its parameters have more than ${MAXIMUM_TASK / 1024} KB together.`,
+      )
     }
     await store.sessions.insertWithTask(
       scope,

@@ -4,7 +4,7 @@ import { parseSessionDocument } from '@sallyport/server/documents/validate'
 import { operation } from '../../operation.ts'
 import { documentResource } from '../../resources.ts'
 import { checkSize } from './create-document.ts'
-import { contentHash, describeDocument, findDocument } from './documents.ts'
+import { contentHash, describeDocument, findDocument, MAXIMUM_VERSIONS, versionNamed } from './documents.ts'
 
 /** Adds a version; it becomes the default only by UpdateDocumentDefaultVersion (control-plane.md 22). */
 export const updateDocument = operation({
@@ -30,6 +30,18 @@ export const updateDocument = operation({
     const hash = contentHash(content)
     if (hash === latest.hash)
       throw new AwsError('DuplicateDocumentContent', 'The content is the same as that of the latest version.')
+    if (latest.version >= MAXIMUM_VERSIONS) {
+      throw new AwsError(
+        'DocumentVersionLimitExceeded',
+        `A document has at most ${MAXIMUM_VERSIONS} versions.`,
+      )
+    }
+    if (VersionName !== undefined && (await versionNamed(context, name, VersionName)) !== undefined) {
+      throw new AwsError(
+        'DuplicateDocumentVersionName',
+        `There is already a version of ${name} that is named ${VersionName}.`,
+      )
+    }
     const stored = await context.store.documents.put(context.scope, {
       name,
       documentType: 'Session',

@@ -1,4 +1,5 @@
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
+import { AwsError } from '@sallyport/protocol/aws/error'
 import { operation } from '../../operation.ts'
 import { checkPublicKey } from './register-managed-instance.ts'
 
@@ -8,7 +9,8 @@ export const updateManagedInstancePublicKey = operation({
   callers: ['node-key'],
   run: async ({ store, scope }, { NewPublicKey }, { nodeId }) => {
     checkPublicKey(NewPublicKey)
-    await store.nodes.updatePublicKey(scope, nodeId, NewPublicKey)
+    const known = await store.nodes.updatePublicKey(scope, nodeId, NewPublicKey)
+    if (!known) throw new AwsError('InvalidInstanceId', `Node ${nodeId} is not registered here.`)
     return {}
   },
 })

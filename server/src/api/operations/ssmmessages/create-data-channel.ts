@@ -15,7 +15,8 @@ export const createDataChannel = operation({
     if (session === undefined || session.nodeId !== nodeId) {
       throw new AwsError('BadRequest', `There is no session ${sessionId} of node ${nodeId}.`)
     }
-    if (session.endedAt !== null) throw new AwsError('BadRequest', `${ENDED}.`)
+    const over = session.endedAt !== null || session.status === 'Terminating'
+    if (over) throw new AwsError('BadRequest', `${ENDED}.`)
     // The node has the task: it need not be told again.
     await store.tasks.deleteForSession(scope, sessionId, 'start-session')
     return {

@@ -1,0 +1,204 @@
+import { taskAcknowledgePayload } from '@sallyport/protocol/control-channel'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Store } from '../store/store.ts'
+import { temporaryStore } from '../store/testing.ts'
+import { closings, eventually, GatewayForTest, result, timing } from './gateway-testing.ts'
+import { decode, output, sessionState } from './testing.ts'
+
+const MINUTE = 60_000
+
+let store: Store
+let dispose: () => Promise<void>
+
+beforeAll(async () => {
+  ;({ store, dispose } = await temporaryStore())
+})
+afterAll(() => dispose())
+
+function setUp(): GatewayForTest {
+  return new GatewayForTest(store)
+}
+
+describe('a session', () => {
+  test('reaches the node as a task, once, and its two ends each other', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const control = await server.online(node)
+    const session = await server.start(node)
+    await eventually(() => control.types).toEqual(['interactive_shell'])
+    const agent = server.attach(session, 'agent')
+    const client = server.attach(session, 'client')
+    agent.receive(output(0, 'hello'))
+    expect(client.types).toEqual(['start_publication', 'output_stream_data'])
+    await eventually(() => server.status(session)).toBe('Connected')
+    expect(server.gateway.sessionCount).toBe(1)
+    await server.terminate(session)
+    await eventually(() => client.types.at(-1)).toBe('channel_closed')
+    await eventually(async () => {
+      await server.clock.play(50)
+      return control.types
+    }).toEqual(['interactive_shell', 'channel_closed'])
+  })
+
+  test('that was wanted while the node was away for a moment starts when it is back', async () => {
+    const server = setUp()
+    const node = await server.node()
+    ;(await server.online(node)).lose()
+    await server.start(node)
+    const control = await server.online(node)
+    expect(control.types).toEqual(['interactive_shell'])
+    const again = await server.online(node)
+    expect(again.types, 'nobody knows whether it was read').toEqual(['interactive_shell'])
+  })
+
+  test('that nobody opens fails in time, for the record too', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const control = await server.online(node)
+    const session = await server.start(node)
+    await eventually(() => server.gateway.sessionCount).toBe(1)
+    server.clock.advance(timing.sessionStartTimeoutMs)
+    await eventually(() => server.status(session)).toBe('Failed')
+    expect((await server.session(session))?.details).toContain(
+      'did not open its end of the session within 30 s',
+    )
+    await server.clock.play(100)
+    await eventually(() => closings(control)).toEqual([{ SessionId: session.sessionId, Output: '' }])
+    await eventually(() => server.gateway.sessionCount).toBe(0)
+  })
+
+  test('that times out ends for both ends, and at the node by its control channel', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const control = await server.online(node)
+    const session = await server.start(node, { idleTimeoutMs: MINUTE })
+    const [client, agent] = [server.attach(session, 'client'), server.attach(session, 'agent')]
+    server.clock.advance(MINUTE)
+    await eventually(() => closings(client)).toMatchObject([
+      { Output: expect.stringContaining('inactivity') },
+    ])
+    expect(closings(agent)).toHaveLength(1)
+    await server.clock.play(100)
+    await eventually(() => closings(control)).toHaveLength(1)
+    expect(await server.session(session)).toMatchObject({ status: 'Terminated', details: 'Idle timeout' })
+    expect(await server.tasks(node)).toEqual(['end-session'])
+    control.receive(result(session))
+    await eventually(() => server.tasks(node)).toEqual([])
+  })
+
+  test('whose node never answers to its end is not repeated to it for ever', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const control = await server.online(node)
+    const session = await server.start(node)
+    await server.terminate(session)
+    await eventually(() => control.types).toEqual(['channel_closed'])
+    expect(await server.tasks(node)).toEqual(['end-session'])
+    for (let i = 0; i < 3; i++) {
+      await server.clock.play(timing.clientPingMs)
+      control.events.pong()
+    }
+    await eventually(() => server.tasks(node)).toEqual([])
+  })
+
+  test('that ends while its client opens its channel does not stay', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const session = await server.start(node, {}, false)
+    // The row was read before; nobody listens yet when the end is told.
+    await server.terminate(session)
+    const client = server.attach(session, 'client')
+    await eventually(() => closings(client)).toHaveLength(1)
+    server.clock.advance(timing.pongTimeoutMs)
+    expect(server.gateway.sessionCount).toBe(0)
+    expect(server.clock.pending).toBe(0)
+  })
+
+  test('leaves nothing behind', async () => {
+    const server = setUp()
+    const node = await server.node()
+    for (let i = 0; i < 50; i++) {
+      const session = await server.start(node)
+      const [client, agent] = [server.attach(session, 'client'), server.attach(session, 'agent')]
+      agent.receive(output(0), sessionState('Terminating'))
+      await eventually(() => closings(client)).toHaveLength(1)
+      client.lose()
+    }
+    expect(server.gateway.sessionCount).toBe(0)
+    expect(server.clock.pending).toBe(0)
+    expect(await server.tasks(node)).toEqual([])
+    expect(server.busErrors).toEqual([])
+  })
+})
+
+describe("a node's word that a session is over", () => {
+  test('is stored before it is acknowledged, and ends the session for its client', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const control = await server.online(node)
+    const session = await server.start(node)
+    const client = server.attach(session, 'client')
+    control.receive(result(session, 'Failed', 'no shell'))
+    await eventually(() => control.types).toContain('agent_task_acknowledge')
+    expect(await server.session(session)).toMatchObject({ status: 'Failed', details: 'no shell' })
+    await eventually(() => closings(client)).toEqual([{ SessionId: session.sessionId, Output: 'no shell' }])
+    expect(await server.tasks(node)).toEqual([])
+  })
+
+  test('counts once: of the two words of a stock agent the first, and no repetition', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const control = await server.online(node)
+    const session = await server.start(node)
+    server.attach(session, 'client')
+    const first = result(session, 'Failed', 'the cause')
+    control.receive(first, result(session, 'Failed', 'and what came of it'), first, result(session))
+    const answers = () =>
+      control.sent.map(decode).filter(each => each.messageType === 'agent_task_acknowledge')
+    await eventually(() => answers().length).toBe(4)
+    expect(answers().map(({ payload }) => taskAcknowledgePayload.decode(payload).TaskId)).toEqual(
+      Array(4).fill(session.sessionId),
+    )
+    expect(await server.session(session)).toMatchObject({ status: 'Failed', details: 'the cause' })
+  })
+
+  test('reaches a client that comes only afterwards', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const control = await server.online(node)
+    const session = await server.start(node)
+    await eventually(() => server.gateway.sessionCount).toBe(1)
+    control.receive(result(session, 'Failed', 'Unable to start the session: no such user'))
+    await eventually(() => server.status(session)).toBe('Terminating')
+    const client = server.attach((await server.session(session)) ?? session, 'client')
+    expect(closings(client)).toEqual([
+      { SessionId: session.sessionId, Output: 'Unable to start the session: no such user' },
+    ])
+    await eventually(() => server.status(session)).toBe('Failed')
+    client.lose()
+    await eventually(() => server.gateway.sessionCount).toBe(0)
+  })
+
+  test('is believed about its own sessions only', async () => {
+    const server = setUp()
+    const [node, other] = [await server.node(), await server.node()]
+    const control = await server.online(other)
+    const session = await server.start(node)
+    const client = server.attach(session, 'client')
+    control.receive(result(session, 'Failed', 'hijacked'))
+    await eventually(() => control.types).toEqual(['agent_task_acknowledge'])
+    expect(await server.status(session)).toBe('Connecting')
+    expect(await server.tasks(node)).toEqual(['start-session'])
+    expect(closings(client)).toEqual([])
+  })
+
+  test('has a bound', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const control = await server.online(node)
+    const session = await server.start(node)
+    server.attach(session, 'client')
+    control.receive(result(session, 'Failed', 'x'.repeat(100_000)))
+    await eventually(async () => (await server.session(session))?.details?.length).toBe(2500)
+  })
+})

@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto'
+import { type TaskComplete, TaskStatus } from '@sallyport/protocol/control-channel'
+import type { Connection } from '@sallyport/protocol/transport/transport'
+import { type BusMessage, nodeSubject, sessionSubject } from '../bus/bus.ts'
+import type { Session } from '../store/sessions.ts'
+import type { Role } from './half.ts'
+import { eventText, eventType, type GatewayOptions, GOING_AWAY_CLOSE } from './options.ts'
+import type { Ending, SessionFacts } from './session-deadlines.ts'
+import { SessionRelay } from './session-relay.ts'
+
+const DEFAULT_IDLE_TIMEOUT = 20 * 60_000
+const RECONCILED_PAGE = 500
+/** Stock agents cut what they say here themselves (data-plane.md 7.4). */
+const MAXIMUM_OUTPUT = 2500
+
+type LiveSession = { relay: SessionRelay; unsubscribe: () => void }
+type SessionKey = Pick<Session, 'sessionId' | 'nodeId'>
+
+/** The relays of this server's sessions. A session that has not ended has one, whether its ends are there or not. */
+export class LiveSessions {
+  readonly #options: GatewayOptions
+  readonly #sessions = new Map<string, LiveSession>()
+  #closed = false
+
+  constructor(options: GatewayOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  ofNode(nodeId: string): string[] {
+    return [...this.#sessions].filter(([, { relay }]) => relay.facts.nodeId === nodeId).map(([id]) => id)
+  }
+
+  attach(session: Session, role: Role, connection: Connection): void {
+    if (this.#closed) return connection.close(GOING_AWAY_CLOSE, 'server stops')
+    const { sessionId } = session
+    const known = this.#sessions.has(sessionId)
+    this.#relayOf(session).attach(role, connection)
+    // It may have ended after its row was read and before anybody listened for that.
+    if (!known) this.#store(sessionId, this.#confirm(sessionId))
+  }
+
+  /** The start time-out of a session begins with its task, not with the first end that comes. */
+  async prepare(nodeId: string): Promise<void> {
+    const { store, scope } = this.#options
+    for (const task of await store.tasks.listForNode(scope, nodeId)) {
+      if (task.kind !== 'start-session' || this.#sessions.has(task.sessionId)) continue
+      const session = await store.sessions.get(scope, task.sessionId)
+      if (session !== undefined && session.endedAt === null && !this.#closed) this.#relayOf(session)
+    }
+  }
+
+  /** An agent's word that a session is over: the only one there is for port sessions (data-plane.md 9.5, 11.5). */
+  async taskComplete(nodeId: string, result: TaskComplete): Promise<void> {
+    const { store, scope } = this.#options
+    const session = await store.sessions.get(scope, result.TaskId)
+    if (session === undefined || session.nodeId !== nodeId) return
+    await store.tasks.deleteForSession(scope, session.sessionId)
+    const output = (result.Output ?? '').slice(0, MAXIMUM_OUTPUT)
+    const status = result.FinalTaskStatus === TaskStatus.failed ? 'Failed' : 'Terminated'
+    if (session.endedAt === null) {
+      await this.#finish(session, { status, details: output, output, tellNode: false })
+    }
+  }
+
+  /**
+   * Makes what is here the same as what is in the store: after a start, and now and then, since an event of the bus
+   * can be missed. Sessions go on where a former life left them; their clocks go on too.
+   */
+  async reconcile(): Promise<void> {
+    const { store, scope } = this.#options
+    const active = new Set<string>()
+    let token: string | undefined
+    do {
+      const page = await store.sessions.list(scope, 'Active', {}, { limit: RECONCILED_PAGE, token })
+      for (const session of page.items) {
+        active.add(session.sessionId)
+        if (!this.#sessions.has(session.sessionId)) await this.#adopt(session)
+      }
+      token = page.nextToken
+    } while (token !== undefined)
+    for (const sessionId of [...this.#sessions.keys()]) {
+      if (!active.has(sessionId)) await this.#confirm(sessionId)
+    }
+  }
+
+  /** Sessions go on at their ends until a server is back. */
+  close(): void {
+    this.#closed = true
+    for (const { relay } of [...this.#sessions.values()]) relay.dispose('server stops')
+  }
+
+  async #adopt(session: Session): Promise<void> {
+    const { store, scope } = this.#options
+    const node = await store.nodes.get(scope, session.nodeId)
+    if (node === undefined || node.deregisteredAt !== null) {
+      await this.#end(session, deregistered(session.nodeId))
+    } else if (session.status === 'Terminating') {
+      // What waited for its client went with the server that had it.
+      await this.#end(session, { status: 'Terminated', details: '', output: '', tellNode: false })
+    } else if (!this.#closed) this.#relayOf(session)
+  }
+
+  async #confirm(sessionId: string): Promise<void> {
+    const { store, scope } = this.#options
+    const session = await store.sessions.get(scope, sessionId)
+    if (session === undefined || session.endedAt !== null) this.#sessions.get(sessionId)?.relay.end('')
+  }
+
+  #relayOf(session: Session): SessionRelay {
+    const { sessionId, nodeId } = session
+    const live = this.#sessions.get(sessionId)
+    if (live !== undefined) return live.relay
+    const { scope, bus } = this.#options
+    const relay = this.#newRelay(factsOf(session))
+    const unsubscribes = [
+      bus.subscribe(sessionSubject(scope, sessionId), message => endedEvent(relay, message)),
+      bus.subscribe(nodeSubject(scope, nodeId), async message => {
+        if (eventType(message) === 'deregistered') await this.#end(relay.facts, deregistered(nodeId))
+      }),
+    ]
+    const unsubscribe = () => {
+      for (const each of unsubscribes) each()
+    }
+    this.#sessions.set(sessionId, { relay, unsubscribe })
+    return relay
+  }
+
+  #newRelay(facts: SessionFacts): SessionRelay {
+    const { store, scope, crypto, clock, logger, timing } = this.#options
+    const { sessionId } = facts
+    return new SessionRelay({
+      facts,
+      crypto,
+      clock,
+      logger,
+      startTimeout: timing.sessionStartTimeoutMs,
+      pingEvery: timing.clientPingMs,
+      pongTimeout: timing.pongTimeoutMs,
+      onConnected: () =>
+        this.#store(sessionId, store.sessions.setStatus(scope, sessionId, 'Connected', { now: clock.now() })),
+      onAgreed: agreed => this.#store(sessionId, store.sessions.setAgreed(scope, sessionId, agreed)),
+      onFinished: ending => this.#store(sessionId, this.#finish(facts, ending)),
+      onEnding: ending => this.#store(sessionId, this.#end(facts, ending)),
+      onDisposed: () => {
+        this.#sessions.get(sessionId)?.unsubscribe()
+        this.#sessions.delete(sessionId)
+      },
+    })
+  }
+
+  /** The session is over at its node. A client that is on its way still gets the last of it, and the reason. */
+  async #finish(key: SessionKey, ending: Ending): Promise<void> {
+    const relay = this.#sessions.get(key.sessionId)?.relay
+    if (relay === undefined || !relay.awaitsClient) return this.#end(key, ending)
+    const { store, scope, clock } = this.#options
+    const { details } = ending
+    const change = { now: clock.now(), ...(details !== '' && { details }) }
+    await store.sessions.setStatus(scope, key.sessionId, 'Terminating', change)
+    relay.finish(ending)
+  }
+
+  /** Stores the end, then tells whoever holds an end of it, also if somebody else had stored it. */
+  async #end(key: SessionKey, ending: Ending): Promise<void> {
+    const { store, scope, bus, clock } = this.#options
+    const { sessionId, nodeId } = key
+    const { tellNode } = ending
+    const now = clock.now()
+    const kind = 'end-session' as const
+    const task = { taskId: randomUUID(), nodeId, kind, sessionId, payload: {}, createdAt: now }
+    const ended = await store.sessions.end(scope, sessionId, {
+      status: ending.status,
+      now,
+      ...(ending.details !== '' && { details: ending.details }),
+      ...(tellNode && { task }),
+    })
+    await bus.publish(sessionSubject(scope, sessionId), { type: 'ended', output: ending.output })
+    if (ended && tellNode) await bus.publish(nodeSubject(scope, nodeId), { type: 'tasks' })
+  }
+
+  #store(sessionId: string, work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
+      // The store is closed when its answer comes: the next life will see to it.
+      if (this.#closed) return
+      this.#options.logger.error({ sessionId, err: error }, 'the state of a session could not be stored')
+    })
+  }
+}
+
+function endedEvent(relay: SessionRelay, message: BusMessage): void {
+  if (eventType(message) === 'ended') relay.end(eventText(message, 'output'))
+}
+
+function deregistered(nodeId: string): Ending {
+  const output = `${nodeId} was deregistered.`
+  return { status: 'Terminated', details: output, output, tellNode: false }
+}
+
+function factsOf(session: Session): SessionFacts {
+  const { sessionId, nodeId, startedAt, idleTimeoutMs, maxDurationMs, documentContent } = session
+  const sessionType = eventText(documentContent, 'sessionType')
+  return {
+    sessionId,
+    nodeId,
+    sessionType,
+    startedAt,
+    idleTimeoutMs: idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT,
+    maxDurationMs,
+    agentCame: session.connectedAt !== null,
+    clientCame: session.clientTokenUsedAt !== null,
+    agreed: session.agreed !== null,
+  }
+}

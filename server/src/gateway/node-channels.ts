@@ -1,0 +1,146 @@
+import type { Connection } from '@sallyport/protocol/transport/transport'
+import { type BusMessage, nodeSubject } from '../bus/bus.ts'
+import { ControlChannel } from './control-channel.ts'
+import type { LiveSessions } from './live-sessions.ts'
+import { eventType, type GatewayOptions, GOING_AWAY_CLOSE } from './options.ts'
+
+const REPLACED_CLOSE = 1000
+const DEREGISTERED_CLOSE = 1008
+const OVERLOADED_CLOSE = 1011
+
+type AttachedNode = { channel: ControlChannel; epoch: number; unsubscribe: () => void }
+
+/** The control channels of nodes at this server, one each, and what the store says of their presence. */
+export class NodeChannels {
+  readonly #options: GatewayOptions
+  readonly #sessions: LiveSessions
+  readonly #nodes = new Map<string, AttachedNode>()
+  /** Nodes that went away a moment ago: what cancels the news of it. */
+  readonly #leaving = new Map<string, () => void>()
+  #epoch = 0
+  #closed = false
+
+  constructor(options: GatewayOptions, sessions: LiveSessions) {
+    this.#options = options
+    this.#sessions = sessions
+  }
+
+  get size(): number {
+    return this.#nodes.size
+  }
+
+  /** A node opened its control channel; it replaces the one before (data-plane.md 6.4). */
+  async attach(nodeId: string, connection: Connection): Promise<void> {
+    if (this.#closed) return connection.close(GOING_AWAY_CLOSE, 'server stops')
+    const attached = this.#newNode(nodeId, connection)
+    const { channel } = attached
+    const former = this.#nodes.get(nodeId)
+    this.#nodes.set(nodeId, attached)
+    former?.unsubscribe()
+    former?.channel.close(REPLACED_CLOSE, 'replaced by a newer control channel')
+    this.#leaving.get(nodeId)?.()
+    this.#leaving.delete(nodeId)
+    channel.open()
+    try {
+      if (!(await this.#setConnected(nodeId, attached))) {
+        return channel.close(DEREGISTERED_CLOSE, 'this node is not registered')
+      }
+    } catch (error) {
+      channel.close(OVERLOADED_CLOSE, 'the server could not note that the node is online')
+      throw error
+    }
+    if (this.#nodes.get(nodeId) === attached) this.#options.logger.info({ nodeId }, 'node online')
+    await channel.sendTasks()
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const { channel, unsubscribe } of [...this.#nodes.values()]) {
+      unsubscribe()
+      channel.close(GOING_AWAY_CLOSE, 'server stops')
+    }
+    for (const cancel of this.#leaving.values()) cancel()
+    this.#leaving.clear()
+  }
+
+  #newNode(nodeId: string, connection: Connection): AttachedNode {
+    const { store, scope, bus, clock, crypto, timing, logger } = this.#options
+    const attached: AttachedNode = {
+      epoch: this.#nextEpoch(),
+      unsubscribe: bus.subscribe(nodeSubject(scope, nodeId), message =>
+        this.#event(nodeId, attached.channel, message),
+      ),
+      channel: new ControlChannel({
+        nodeId,
+        connection,
+        crypto,
+        clock,
+        pingEvery: timing.clientPingMs,
+        pongTimeout: timing.pongTimeoutMs,
+        logger: logger.child({ nodeId }),
+        loadTasks: () => store.tasks.listForNode(scope, nodeId),
+        onDelivered: task => store.tasks.delete(scope, task.taskId),
+        onTaskComplete: result => this.#sessions.taskComplete(nodeId, result),
+        onClosed: reason => this.#lost(nodeId, attached, reason),
+      }),
+    }
+    return attached
+  }
+
+  /** Greater than any before, in this life and in former ones (DESIGN 6.10). */
+  #nextEpoch(): number {
+    this.#epoch = Math.max(this.#epoch + 1, this.#options.clock.now() * 1000)
+    return this.#epoch
+  }
+
+  /** False if the node is not registered (any more). */
+  async #setConnected(nodeId: string, attached: AttachedNode): Promise<boolean> {
+    const { store, scope, serverId, clock } = this.#options
+    const report = () =>
+      store.nodes.setConnected(scope, nodeId, { epoch: attached.epoch, server: serverId, now: clock.now() })
+    if (await report()) return true
+    const node = await store.nodes.get(scope, nodeId)
+    if (node === undefined || node.deregisteredAt !== null) return false
+    // Either there is a newer channel already, or the clock was set back since the last one.
+    if (this.#nodes.get(nodeId) !== attached) return true
+    this.#epoch = Math.max(this.#epoch, node.connectionEpoch)
+    attached.epoch = this.#nextEpoch()
+    return report()
+  }
+
+  async #event(nodeId: string, channel: ControlChannel, message: BusMessage): Promise<void> {
+    switch (eventType(message)) {
+      case 'tasks':
+        await Promise.all([this.#sessions.prepare(nodeId), channel.sendTasks()])
+        break
+      case 'deregistered':
+        await channel.endSessions(this.#sessions.ofNode(nodeId))
+        channel.close(DEREGISTERED_CLOSE, 'this node was deregistered')
+        break
+      default:
+    }
+  }
+
+  #lost(nodeId: string, attached: AttachedNode, reason: string): void {
+    if (this.#nodes.get(nodeId) !== attached) return
+    attached.unsubscribe()
+    this.#nodes.delete(nodeId)
+    if (!this.#closed) this.#leave(nodeId, attached.epoch, reason)
+  }
+
+  /** Agents come back from a blink of the network within seconds: that is not worth an alarm. */
+  #leave(nodeId: string, epoch: number, reason: string): void {
+    const { store, scope, clock, logger, timing } = this.#options
+    const cancel = clock.after(timing.presenceGraceMs, () => {
+      this.#leaving.delete(nodeId)
+      store.nodes.setDisconnected(scope, nodeId, { epoch, now: clock.now() }).then(
+        changed => changed && logger.info({ nodeId, reason }, 'node offline'),
+        (error: unknown) => {
+          logger.error({ nodeId, err: error }, 'presence could not be stored')
+          if (!this.#closed && !this.#nodes.has(nodeId)) this.#leave(nodeId, epoch, reason)
+        },
+      )
+    })
+    this.#leaving.set(nodeId, cancel)
+  }
+}
