@@ -14,7 +14,12 @@ test('no settings give a server that starts', () => {
     accountId: '123456789012',
     partition: 'aws',
     log: { level: 'info', file: undefined },
-    timing: { sessionStartTimeoutMs: 30_000, clientPingMs: 30_000, pongTimeoutMs: 15_000, presenceGraceMs: 2_500 },
+    timing: {
+      sessionStartTimeoutMs: 30_000,
+      clientPingMs: 30_000,
+      pongTimeoutMs: 15_000,
+      presenceGraceMs: 2_500,
+    },
   })
   expect(readEnv({}, {}, { isRoot: true, home: '/root' }).dataDir).toBe('/var/lib/sallyport')
 })
