@@ -14,9 +14,11 @@ import { createDialer } from '@sallyport/protocol/transport/node-http'
 import type { Connection } from '@sallyport/protocol/transport/transport'
 import { newUuid } from '@sallyport/protocol/uuid'
 import { CLIENT_COMPATIBILITY_VERSION } from '@sallyport/protocol/versions'
+import { expect } from 'vitest'
 import { ControlPlane } from '../agent/src/control-plane.ts'
 import { loadRegistration } from '../agent/src/state.ts'
 import { describeSystem } from '../agent/src/system.ts'
+import type { RemoteShell } from './remote-shell.ts'
 import type { Stack } from './stack.ts'
 
 export const REGION = 'us-east-1'
@@ -229,6 +231,47 @@ export class HostileNode {
     channel.connection.send(openingFrame(opening))
     return channel
   }
+
+  /** A session of this node, both of whose ends are the test's. */
+  async openBothEnds(): Promise<{ session: Session; client: RawChannel; agent: RawChannel }> {
+    const session = await startSession(this.#stack, this.id)
+    const { SessionId, TokenValue, StreamUrl } = session
+    const token = await this.plane.createChannel('data', SessionId)
+    const agent = await this.data(SessionId, { token, nodeId: this.id })
+    await expect.poll(() => logLines(this.#stack, SessionId, 'data channel open')).toHaveLength(1)
+    const client = await openData(this.#stack, StreamUrl, { token: TokenValue })
+    await Promise.all([client.firstMessage(), agent.firstMessage()])
+    return { session, client, agent }
+  }
+}
+
+/** AWS's code, and one line in the log that has the request's id, the code and the reason. */
+export async function expectRefusal(stack: Stack, answer: Answer, status: number, code: string) {
+  expect({ status: answer.status, code: answer.code }, answer.body).toEqual({ status, code })
+  expect(answer.message).not.toBe('')
+  await expect.poll(() => logLines(stack, answer.requestId)).toHaveLength(1)
+  expect(logLines(stack, answer.requestId)[0]).toMatchObject({
+    msg: 'request refused',
+    error: code,
+    reason: answer.message,
+  })
+}
+
+/** The signature of the administrator on the upgrade to a websocket. */
+export function upgradeHeaders(stack: Stack, url: string): Array<[string, string]> {
+  const { host, pathname: path, search } = new URL(url)
+  const headers: Array<[string, string]> = [['host', host]]
+  const request = { method: 'GET', path, query: search.slice(1), headers, body: new Uint8Array(0) }
+  return signed(stack, request, { service: 'ssmmessages' }).headers.filter(
+    ([name]) => name !== 'host',
+  ) as Array<[string, string]>
+}
+
+/** A person's session answers at once. */
+export async function expectQuick(shell: RemoteShell): Promise<void> {
+  const started = performance.now()
+  expect(await shell.run('echo quick')).toBe('quick')
+  expect(performance.now() - started).toBeLessThan(2_000)
 }
 
 /** A client that gets as far as a shell by the book, and then may do as it likes with its connection. */
