@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { type Stack, startStack } from '../e2e/stack.ts'
 import { COLLECT_ON_SIGNAL, type Memory, memoryOf, socketsOf } from './memory-of.ts'
 import { apiClient, type OwnShell, openOwnShell } from './own-client.ts'
-import type { Peers } from './peers.ts'
+import { openStack, type Peers } from './peers.ts'
 import { figure, printTable } from './table.ts'
 
 const SHELLS = [0, 1, 10]
@@ -17,8 +17,11 @@ const OTHER_SOCKETS = 8
 const KIB_PER_MIB = 1024
 
 /** Resident sets; the shells' own processes and the simulated nodes are not part of them. */
-export async function benchMemory(peers: Peers): Promise<void> {
-  await benchAgent(peers.stack)
+export async function benchMemory({ account }: Peers): Promise<void> {
+  {
+    await using fresh = await openStack(account)
+    await benchAgent(fresh)
+  }
   await using stack = await startStack({ nodes: 0, serverEnv: { NODE_OPTIONS: COLLECT_ON_SIGNAL } })
   await benchServer(stack)
 }

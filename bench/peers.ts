@@ -19,13 +19,24 @@ export async function openPeers(): Promise<Peers> {
   try {
     const ssh = await openSsh(account.name)
     open.push(ssh)
-    const stack = await startStack({ nodes: 0, serverEnv: { NODE_OPTIONS: COLLECT_ON_SIGNAL } })
+    const stack = await openStack(account)
     open.push(stack)
-    await stack.addNode('bench', { env: { NODE_OPTIONS: COLLECT_ON_SIGNAL } })
-    if (account.runAs) await runSessionsAs(stack, account.name)
     return { stack, account, ssh, [Symbol.asyncDispose]: close }
   } catch (error) {
     await close()
+    throw error
+  }
+}
+
+/** A server and a node that nothing has run on yet. */
+export async function openStack(account: Account): Promise<Stack> {
+  const stack = await startStack({ nodes: 0, serverEnv: { NODE_OPTIONS: COLLECT_ON_SIGNAL } })
+  try {
+    await stack.addNode('bench', { env: { NODE_OPTIONS: COLLECT_ON_SIGNAL } })
+    if (account.runAs) await runSessionsAs(stack, account.name)
+    return stack
+  } catch (error) {
+    await stack[Symbol.asyncDispose]()
     throw error
   }
 }

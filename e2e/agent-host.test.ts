@@ -89,6 +89,17 @@ describe('the command line of the agent', () => {
     expect(await agent('status', '--state-dir', stateDirectory)).toMatchObject({ code: 0 })
   })
 
+  test('what a crashed agent has left behind is no other agent, whoever has its number now', async () => {
+    const stateDirectory = fresh()
+    await register(stateDirectory, await activate())
+    const left = { pid: process.pid, online: true, since: new Date().toISOString() }
+    await writeFile(join(stateDirectory, 'status.json'), JSON.stringify(left))
+    expect((await agent('status', '--state-dir', stateDirectory)).stdout).toContain('agent     not running')
+    const running = stack.startAgent(stateDirectory)
+    await running.waitForLine(/"message":"online"/)
+    await running.stop()
+  })
+
   test('an agent that is not registered says so', async () => {
     const { code, stderr } = await agent('run', '--state-dir', fresh())
     expect(code).toBe(1)

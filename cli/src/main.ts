@@ -128,7 +128,7 @@ const settings = (command: CommanderCommand): CommanderCommand =>
     .option('--profile <name>', "a profile of AWS's credentials and config files (else AWS_PROFILE)")
     .option(
       '--ca-bundle <file>',
-      'certificates to trust, PEM (else AWS_CA_BUNDLE, SSL_CERT_FILE, the profile)',
+      'certificates to trust, PEM (else AWS_CA_BUNDLE, the profile, SSL_CERT_FILE)',
     )
 
 type Reportable = {

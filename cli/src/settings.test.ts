@@ -65,7 +65,8 @@ test.each([
 test.each([
   [{ caBundle: pem('flag') }, { AWS_CA_BUNDLE: pem('aws') }, 'flag'],
   [{}, { AWS_CA_BUNDLE: pem('aws'), SSL_CERT_FILE: pem('ssl') }, 'aws'],
-  [{}, { SSL_CERT_FILE: pem('ssl') }, 'ssl'],
+  [{}, { SSL_CERT_FILE: pem('ssl') }, 'profile'],
+  [{ profile: 's' }, { SSL_CERT_FILE: pem('ssl') }, 'ssl'],
   [{}, {}, 'profile'],
 ])('certificates by %j and %j are those of %s', async (options, env, name) => {
   expect((await load(options, env as Record<string, string>)).ca).toContain(`\n${name}\n`)

@@ -52,8 +52,9 @@ export const loadSettings = async (options: SettingsOptions, env: Environment): 
   const ca = await readCaBundle([
     ['--ca-bundle', options.caBundle],
     ['AWS_CA_BUNDLE', env.AWS_CA_BUNDLE],
-    ['SSL_CERT_FILE', env.SSL_CERT_FILE],
     [`ca_bundle ${inProfile}`, setting(section, 'ca_bundle')],
+    // Last: where it is set for a whole machine, it must not undo what the profile says.
+    ['SSL_CERT_FILE', env.SSL_CERT_FILE],
   ])
   return {
     endpoint: parseEndpoint(endpoint),

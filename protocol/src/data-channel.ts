@@ -1,6 +1,6 @@
 import type { Crypto } from './crypto.ts'
 import { Incoming } from './incoming.ts'
-import { decodeMessage, encodeMessage, type Message } from './message.ts'
+import { decodeMessage, encodeMessage, type Message, PAYLOAD_OFFSET } from './message.ts'
 import { MessageFlag, MessageType, PayloadType } from './message-types.ts'
 import { Outgoing, type SendLimits } from './outgoing.ts'
 import { acknowledgePayload, type ChannelClosed, channelClosedPayload } from './payloads.ts'
@@ -15,6 +15,9 @@ export const STOCK_LIMITS: SendLimits = {
   minimumRto: 0,
   maximumRto: STOCK_MAXIMUM_RTO,
 }
+
+/** So much of the window may be consumed before its sender hears of it. */
+const ACKNOWLEDGED_SHARE = 1 / 8
 
 export type DataChannelOptions = {
   /** The agent's end sends `output_stream_data` and receives `input_stream_data`; the client's the reverse. */
@@ -47,7 +50,10 @@ export class DataChannel {
   readonly #receives: string
   #connected = false
   #cumulative = false
+  /** Stands for all that was consumed and is not acknowledged. */
   #unacknowledged: Message | undefined
+  #unacknowledgedBytes = 0
+  #acknowledgeAtOnce = false
   #wasFull = false
   /** On this connection, something has been said about the far end. */
   #peerAnnounced = false
@@ -169,11 +175,23 @@ export class DataChannel {
     this.#incoming.resume(message => this.#acknowledge(message))
   }
 
-  /** Sends the acknowledgement that stands for all of this turn; to be called at its end. */
+  /**
+   * Whether `flush` has something to send, and whether it can wait. A keystroke and its echo would otherwise have
+   * two acknowledgements running ahead of them through every process on the way.
+   */
+  get acknowledgement(): 'none' | 'can-wait' | 'due' {
+    if (this.#unacknowledged === undefined) return 'none'
+    const much = this.#unacknowledgedBytes >= ACKNOWLEDGED_SHARE * this.#outgoing.limits.window
+    return much || this.#acknowledgeAtOnce ? 'due' : 'can-wait'
+  }
+
+  /** Sends the acknowledgement that stands for all that was consumed since the last one. */
   flush(): void {
     const message = this.#unacknowledged
     if (message === undefined || !this.#connected) return
     this.#unacknowledged = undefined
+    this.#unacknowledgedBytes = 0
+    this.#acknowledgeAtOnce = false
     this.#sendAcknowledge(message, this.#incoming.expected - 1)
   }
 
@@ -209,8 +227,15 @@ export class DataChannel {
   }
 
   #acknowledge(message: Message): void {
-    if (this.#cumulative && message.sequenceNumber < this.#incoming.expected) this.#unacknowledged = message
-    else if (this.#connected) this.#sendAcknowledge(message, undefined)
+    if (!this.#cumulative || message.sequenceNumber >= this.#incoming.expected) {
+      if (this.#connected) this.#sendAcknowledge(message, undefined)
+      return
+    }
+    // The sender of a repetition misses an acknowledgement, that of an exit code waits for one.
+    const repeated = message.sequenceNumber < this.#incoming.expected - 1
+    if (repeated || message.payloadType === PayloadType.exitCode) this.#acknowledgeAtOnce = true
+    this.#unacknowledged = message
+    this.#unacknowledgedBytes += PAYLOAD_OFFSET + message.payload.length
   }
 
   #acknowledgeConsumed(): void {

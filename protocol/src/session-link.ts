@@ -6,6 +6,8 @@ import { Liveness } from './liveness.ts'
 import { type Backoff, DATA_CHANNEL_BACKOFF, reconnectDelay } from './reconnect.ts'
 import type { Connection } from './transport/transport.ts'
 
+/** How long an acknowledgement may wait for more to acknowledge, ms; far less than the shortest time-out. */
+const ACKNOWLEDGE_WITHIN = 20
 /** How often a channel with something under way looks for overdue messages, ms. */
 const TICK = 50
 /** A connection without any sign of life for this long after a ping is dead, ms. */
@@ -69,6 +71,7 @@ export class SessionLink {
   #liveness: Liveness | undefined
   #cancelDial: () => void = () => {}
   #cancelTick: (() => void) | undefined
+  #cancelFlush: (() => void) | undefined
 
   constructor(options: SessionLinkOptions) {
     this.#options = options
@@ -115,6 +118,8 @@ export class SessionLink {
     this.#liveness?.stop()
     this.#cancelTick?.()
     this.#cancelTick = undefined
+    this.#cancelFlush?.()
+    this.#cancelFlush = undefined
     this.channel.disconnected()
   }
 
@@ -192,20 +197,30 @@ export class SessionLink {
   }
 
   /**
-   * At the end of this turn, acknowledges what was consumed in it, and reads on or not. To be called after
-   * `channel.resume`.
+   * At the end of this turn, acknowledges what was consumed if that is due, and reads on or not. To be called
+   * after `channel.resume`.
    */
   flushSoon(): void {
     if (this.#flushing) return
     this.#flushing = true
     this.#options.clock.soon(() => {
       this.#flushing = false
-      this.channel.flush()
+      this.#acknowledge()
       const connection = this.#connection
       if (connection === undefined) return
       if (this.channel.congested || connection.bufferedBytes > CONNECTION_LIMIT) connection.pause()
       else connection.resume()
     })
+  }
+
+  #acknowledge(): void {
+    if (this.channel.acknowledgement === 'due') this.channel.flush()
+    else if (this.channel.acknowledgement === 'can-wait') {
+      this.#cancelFlush ??= this.#options.clock.after(ACKNOWLEDGE_WITHIN, () => {
+        this.#cancelFlush = undefined
+        this.channel.flush()
+      })
+    }
   }
 
   #lost(connection: Connection, reason: string): void {

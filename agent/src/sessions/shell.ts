@@ -7,6 +7,7 @@ import { openPty, type Pty, type PtyExit } from '../pty/pty.ts'
 import type { Activity, ActivityContext, SessionDocument } from './activity.ts'
 import { loginShell } from './login-shell.ts'
 import { endProcesses } from './process-tree.ts'
+import { TerminalOutput } from './terminal-output.ts'
 import { resolveSessionUser, type SessionUser } from './users.ts'
 
 /** A client sends its size with the first thing it says; one that has none must not be waited for long. */
@@ -27,6 +28,7 @@ export class Shell implements Activity {
   readonly #context: ActivityContext
   readonly #user: Promise<SessionUser>
   readonly #profile: string
+  readonly #output: TerminalOutput
   #size: TerminalSize | undefined
   #onSize: () => void = () => {}
   #pty: Pty | undefined
@@ -36,6 +38,7 @@ export class Shell implements Activity {
 
   constructor(document: SessionDocument, context: ActivityContext) {
     this.#context = context
+    this.#output = new TerminalOutput(context.channel)
     const inputs = inputsRecord.read(document.inputs ?? {})
     const runAsEnabled = inputs.runAsEnabled === true || inputs.runAsEnabled === 'true'
     const runAsUser = context.task.RunAsUser?.trim() || inputs.runAsDefaultUser
@@ -92,7 +95,7 @@ export class Shell implements Activity {
     this.#pty = pty
     if (this.#size !== undefined) pty.resize(this.#size.cols, this.#size.rows)
     pty.onData(chunk => {
-      if (!this.#context.channel.send(PayloadType.output, chunk)) pty.pause()
+      if (!this.#output.push(chunk)) pty.pause()
     })
     pty.onDrain(() => this.#inputRoom())
     if (this.#profile !== '') pty.write(Buffer.from(`${this.#profile}\n`))
@@ -102,6 +105,7 @@ export class Shell implements Activity {
 
   #exited(exit: PtyExit): void {
     if (this.#stopped) return
+    this.#output.flush()
     // Stock clients print this as text (data-plane.md 14.1), so it is for our own only.
     if (this.#ownClient) this.#context.channel.sendWhole(PayloadType.exitCode, encodeExitCode(exit.exitCode))
     this.#context.onEnd(TaskStatus.success, '')

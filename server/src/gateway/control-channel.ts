@@ -62,9 +62,12 @@ export class ControlChannel {
 
   /** Begins to listen. `onClosed` may be called before it returns. */
   open(): void {
-    const { connection } = this.#options
+    const { connection, clock, pingEvery, pongTimeout } = this.#options
     const liveness = new Liveness({
-      ...this.#options,
+      clock,
+      connection,
+      pingEvery,
+      pongTimeout,
       excused: () => this.#results >= MAXIMUM_RESULTS,
       onDead: () => this.#lost('no answer to a ping'),
     })
@@ -96,7 +99,7 @@ export class ControlChannel {
         await this.#sendNew(await this.#options.loadTasks())
       }
     } catch (error) {
-      this.#options.logger.error({ err: error }, 'tasks could not be read')
+      this.#options.logger.error({ nodeId: this.#options.nodeId, err: error }, 'tasks could not be read')
       this.#later(TASK_RETRY, () => void this.sendTasks())
     } finally {
       this.#sending = false
@@ -132,7 +135,7 @@ export class ControlChannel {
         connection.send(frame())
       } catch (error) {
         // It must not keep back what comes after it.
-        logger.error({ err: error }, 'a task could not be sent')
+        logger.error({ nodeId: this.#options.nodeId, err: error }, 'a task could not be sent')
       }
     })
     return this.#pace
@@ -162,7 +165,9 @@ export class ControlChannel {
   #whenDelivered(task: Task): void {
     const { pingEvery, pongTimeout, onDelivered, logger } = this.#options
     this.#later(2 * pingEvery + pongTimeout, () => {
-      onDelivered(task).catch((error: unknown) => logger.error({ err: error }, 'a task could not be deleted'))
+      onDelivered(task).catch((error: unknown) =>
+        logger.error({ nodeId: this.#options.nodeId, err: error }, 'a task could not be deleted'),
+      )
     })
   }
 
@@ -174,7 +179,10 @@ export class ControlChannel {
       this.#store(message, taskCompletePayload.decode(message.payload))
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      this.#options.logger.warn({ code: error.code, reason: error.message }, 'protocol violation')
+      this.#options.logger.warn(
+        { nodeId: this.#options.nodeId, code: error.code, reason: error.message },
+        'protocol violation',
+      )
       this.close(PROTOCOL_ERROR_CLOSE, error.message)
     }
   }
@@ -196,7 +204,7 @@ export class ControlChannel {
       connection.send(encodeTaskAcknowledge(crypto, clock.now(), message.messageId, result.TaskId))
     } catch (error) {
       // Unacknowledged, the agent sends it again.
-      logger.error({ err: error }, 'a result could not be stored')
+      logger.error({ nodeId: this.#options.nodeId, err: error }, 'a result could not be stored')
     }
   }
 

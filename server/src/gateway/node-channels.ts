@@ -77,7 +77,8 @@ export class NodeChannels {
         clock,
         pingEvery: timing.clientPingMs,
         pongTimeout: timing.pongTimeoutMs,
-        logger: logger.child({ nodeId }),
+        // Not a child of it: ten thousand of them would cost a dozen megabytes.
+        logger,
         loadTasks: () => store.tasks.listForNode(scope, nodeId),
         onDelivered: task => store.tasks.delete(scope, task.taskId),
         onTaskComplete: result => this.#sessions.taskComplete(nodeId, result),
