@@ -18,6 +18,8 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,
+          // On a shared machine a terminal may starve for seconds. A retried test is named in the output.
+          retry: process.env.CI ? 1 : 0,
         },
       },
     ],

@@ -149,11 +149,15 @@ describe('in a script', () => {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
     client.stdin.write('echo sid=$(ps -o sid= -p $$).\n')
-    let leader = 0
-    for await (const chunk of client.stdout) {
-      leader = Number(/sid= *(\d+)\./.exec(String(chunk))?.[1] ?? 0)
-      if (leader > 0) break
-    }
+    // Not `for await`: leaving that closes the pipe, which ends the client in another way.
+    const leader = await new Promise<number>(resolve => {
+      let printed = ''
+      client.stdout.on('data', chunk => {
+        printed += chunk
+        const sid = /sid= *(\d+)\./.exec(printed)?.[1]
+        if (sid !== undefined) resolve(Number(sid))
+      })
+    })
     client.kill('SIGTERM')
     expect(await once(client, 'exit')).toEqual([143, null])
     await expect.poll(() => sessionMembers(leader)).toEqual([])
