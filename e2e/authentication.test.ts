@@ -1,14 +1,11 @@
-import { join } from 'node:path'
 import type { HttpRequest } from '@sallyport/protocol/aws/sigv4'
 import { SEALING_KEY_SIZE, SessionCredentials } from '@sallyport/server/iam/session-credentials'
-import { openStore, type Store } from '@sallyport/server/store/store'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   administrator,
   call,
   dial,
   expectRefusal,
-  HostileNode,
   REGION,
   send,
   signed,
@@ -16,8 +13,8 @@ import {
   startSession,
   upgradeHeaders,
 } from './hostile-peer.ts'
-import { connect, type RemoteShell } from './remote-shell.ts'
-import { type Stack, startStack } from './stack.ts'
+import { type HostileScene, openHostileScene } from './hostile-scene.ts'
+import type { Stack } from './stack.ts'
 
 // Who may say what: requests and channels that are signed wrongly, late, by somebody else or not at all. Whatever
 // happens, the session of a bystander goes on.
@@ -26,30 +23,15 @@ const SCOPE = { accountId: '123456789012', region: REGION }
 const MINUTE = 60_000
 const REFUSED = 1008
 
-let stack: Stack
-/** Two nodes whose agents are ours. */
-let mallory: HostileNode
-let victim: HostileNode
-/** The server's own tables, to age what only time would. */
-let store: Store
-let bystander: RemoteShell
+let scene: HostileScene
+let { stack, mallory, victim, store } = {} as HostileScene
 
 beforeAll(async () => {
-  stack = await startStack()
-  mallory = await HostileNode.register(stack, 'mallory')
-  victim = await HostileNode.register(stack, 'victim')
-  await mallory.goOnline()
-  await victim.goOnline()
-  store = await openStore({ path: join(stack.dataDirectory, 'sallyport.db') })
-  bystander = await connect(stack)
+  scene = await openHostileScene()
+  ;({ stack, mallory, victim, store } = scene)
 })
 
-afterAll(async () => {
-  expect(await bystander?.run('echo still here')).toBe('still here')
-  await bystander?.[Symbol.asyncDispose]()
-  await store?.close()
-  await stack?.[Symbol.asyncDispose]()
-})
+afterAll(() => scene?.[Symbol.asyncDispose]())
 
 describe('the signature of a request', () => {
   const request = () => ssmRequest(stack, 'DescribeSessions', { State: 'Active' })

@@ -1,13 +1,10 @@
-import { join } from 'node:path'
 import { CHANNEL_TOKEN_KEY_SIZE, ChannelTokens, hashClientToken } from '@sallyport/server/iam/channel-tokens'
-import { openStore, type Store } from '@sallyport/server/store/store'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   call,
   dial,
   expectRefusal,
   frameOf,
-  HostileNode,
   logLines,
   openData,
   type RawChannel,
@@ -16,8 +13,7 @@ import {
   startSession,
   upgradeHeaders,
 } from './hostile-peer.ts'
-import { connect, type RemoteShell } from './remote-shell.ts'
-import { type Stack, startStack } from './stack.ts'
+import { type HostileScene, openHostileScene } from './hostile-scene.ts'
 
 // Who may open a channel: with tokens that are somebody else's, used, old or made up. The session of a bystander goes on.
 
@@ -25,30 +21,15 @@ const SCOPE = { accountId: '123456789012', region: REGION }
 const MINUTE = 60_000
 const REFUSED = 1008
 
-let stack: Stack
-/** Two nodes whose agents are ours. */
-let mallory: HostileNode
-let victim: HostileNode
-/** The server's own tables, to age what only time would. */
-let store: Store
-let bystander: RemoteShell
+let scene: HostileScene
+let { stack, mallory, victim, store } = {} as HostileScene
 
 beforeAll(async () => {
-  stack = await startStack()
-  mallory = await HostileNode.register(stack, 'mallory')
-  victim = await HostileNode.register(stack, 'victim')
-  await mallory.goOnline()
-  await victim.goOnline()
-  store = await openStore({ path: join(stack.dataDirectory, 'sallyport.db') })
-  bystander = await connect(stack)
+  scene = await openHostileScene()
+  ;({ stack, mallory, victim, store } = scene)
 })
 
-afterAll(async () => {
-  expect(await bystander?.run('echo still here')).toBe('still here')
-  await bystander?.[Symbol.asyncDispose]()
-  await store?.close()
-  await stack?.[Symbol.asyncDispose]()
-})
+afterAll(() => scene?.[Symbol.asyncDispose]())
 
 describe('a data channel', () => {
   let session: Session
