@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,7 +57,7 @@ describe('the command line of the agent', () => {
   }
   const activate = (...args: string[]) =>
     stack.api('create-activation', '--iam-role', 'SSMServiceRole', ...args)
-  const fresh = () => join(stack.directory, `fresh-${Math.random()}`)
+  const fresh = () => join(stack.directory, `fresh-${randomUUID()}`)
 
   test('status tells a running agent from a stopped one and from none', async () => {
     const { id, stateDirectory, process: running } = await stack.addNode('short-lived')

@@ -194,6 +194,47 @@ describe('acknowledgements between our own', () => {
     expect(takeNumbers()).toEqual([])
   })
 
+  describe('wait for company', () => {
+    const agreed = () => {
+      const end = start()
+      end.channel.agree(TERMS)
+      end.channel.connected()
+      return end
+    }
+
+    test('while little was consumed, but not beyond an eighth of the window', () => {
+      const { channel, receive } = agreed()
+      expect(channel.acknowledgement).toBe('none')
+      receive({ sequenceNumber: 0 })
+      expect(channel.acknowledgement).toBe('can-wait')
+      receive({ sequenceNumber: 1, payload: new Uint8Array(TERMS.window / 8) })
+      expect(channel.acknowledgement).toBe('due')
+      channel.flush()
+      expect(channel.acknowledgement).toBe('none')
+      receive({ sequenceNumber: 2 })
+      expect(channel.acknowledgement).toBe('can-wait')
+    })
+
+    test('not where the sender misses one, or waits for it to end', () => {
+      const { channel, receive } = agreed()
+      for (const sequenceNumber of [0, 1]) receive({ sequenceNumber })
+      channel.flush()
+      receive({ sequenceNumber: 0 })
+      expect(channel.acknowledgement).toBe('due')
+      channel.flush()
+      receive({ sequenceNumber: 2, payloadType: PayloadType.exitCode })
+      expect(channel.acknowledgement).toBe('due')
+    })
+
+    test('never with a stock peer, which gets one for each message at once', () => {
+      const { channel, receive, takeNumbers } = start()
+      channel.connected()
+      receive({ sequenceNumber: 0 })
+      expect(takeNumbers()).toEqual(['ack 0'])
+      expect(channel.acknowledgement).toBe('none')
+    })
+  })
+
   test('are said again on a new connection, in case the last one was lost', () => {
     const { channel, receive, takeNumbers } = start()
     channel.agree(TERMS)

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { decodeUtf8, utf8 } from './bytes.ts'
 import { encodeChannelClosed } from './control-channel.ts'
 import { ProtocolError } from './errors.ts'
+import { limitsOf } from './handshake.ts'
 import { ManualClock } from './manual-clock.ts'
 import { decodeMessage, encodeMessage } from './message.ts'
 import { MessageType, PayloadType } from './message-types.ts'
@@ -82,6 +83,46 @@ function start(options: Partial<SessionLinkOptions> = {}) {
     )
   return { clock, server, link, log, got, say }
 }
+
+describe('acknowledging between our own', () => {
+  const connected = async () => {
+    const end = start()
+    end.link.channel.agree(limitsOf({ payload: 65_536, window: 1_048_576 }))
+    end.link.open()
+    await end.clock.play(0)
+    return end
+  }
+
+  test('a keystroke waits 20 ms for more, and then one acknowledgement stands for all', async () => {
+    const { clock, got, say } = await connected()
+    say('a', 0)
+    await clock.play(10)
+    say('b', 1)
+    // The first took 1 ms to come, and the answer takes as long to go.
+    await clock.play(11)
+    expect(got).toEqual([])
+    await clock.play(1)
+    expect(got).toEqual(['acknowledge'])
+    await clock.play(1_000)
+    expect(got).toEqual(['acknowledge'])
+  })
+
+  test('an exit code does not wait', async () => {
+    const { clock, got, say } = await connected()
+    say('EXIT_CODE: 0', 0, PayloadType.exitCode)
+    await clock.play(2)
+    expect(got).toEqual(['acknowledge'])
+  })
+
+  test('no timer for it outlives the link', async () => {
+    const { clock, link, say } = await connected()
+    say('a', 0)
+    await clock.play(2)
+    link.close()
+    await clock.play(2)
+    expect(clock.pending).toBe(0)
+  })
+})
 
 describe('dialling', () => {
   test('goes on with growing pauses while nobody answers, and ends with the last reason', async () => {

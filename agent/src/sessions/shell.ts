@@ -5,9 +5,9 @@ import { PayloadType } from '@sallyport/protocol/message-types'
 import { decodeSize, encodeExitCode, type TerminalSize } from '@sallyport/protocol/payloads'
 import { openPty, type Pty, type PtyExit } from '../pty/pty.ts'
 import type { Activity, ActivityContext, SessionDocument } from './activity.ts'
+import { GatheredOutput } from './gathered-output.ts'
 import { loginShell } from './login-shell.ts'
 import { endProcesses } from './process-tree.ts'
-import { TerminalOutput } from './terminal-output.ts'
 import { resolveSessionUser, type SessionUser } from './users.ts'
 
 /** A client sends its size with the first thing it says; one that has none must not be waited for long. */
@@ -28,7 +28,7 @@ export class Shell implements Activity {
   readonly #context: ActivityContext
   readonly #user: Promise<SessionUser>
   readonly #profile: string
-  readonly #output: TerminalOutput
+  readonly #output: GatheredOutput
   #size: TerminalSize | undefined
   #onSize: () => void = () => {}
   #pty: Pty | undefined
@@ -38,7 +38,7 @@ export class Shell implements Activity {
 
   constructor(document: SessionDocument, context: ActivityContext) {
     this.#context = context
-    this.#output = new TerminalOutput(context.channel)
+    this.#output = new GatheredOutput(context.channel)
     const inputs = inputsRecord.read(document.inputs ?? {})
     const runAsEnabled = inputs.runAsEnabled === true || inputs.runAsEnabled === 'true'
     const runAsUser = context.task.RunAsUser?.trim() || inputs.runAsDefaultUser

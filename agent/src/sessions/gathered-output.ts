@@ -13,7 +13,7 @@ const HELD_FOR = 2
  * Output on its way from a terminal into a data channel: at once while a person types, in large messages while a
  * program pours it out faster than it is taken.
  */
-export class TerminalOutput {
+export class GatheredOutput {
   readonly #channel: DataChannel
   #gathered: Uint8Array[] = []
   #bytes = 0

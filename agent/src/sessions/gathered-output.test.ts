@@ -3,7 +3,7 @@ import { limitsOf } from '@sallyport/protocol/handshake'
 import { decodeMessage } from '@sallyport/protocol/message'
 import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { TerminalOutput } from './terminal-output.ts'
+import { GatheredOutput } from './gathered-output.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -25,7 +25,7 @@ const setUp = () => {
   })
   channel.agree(limitsOf({ payload: 64 * KIB, window: 256 * KIB }))
   channel.connected()
-  return { output: new TerminalOutput(channel), sizes: () => sent.map(payload => payload.length), sent }
+  return { output: new GatheredOutput(channel), sizes: () => sent.map(payload => payload.length), sent }
 }
 
 const chunk = (size: number, fill = 1) => new Uint8Array(size).fill(fill)
