@@ -2,6 +2,8 @@
 export type Clock = {
   /** Milliseconds since the epoch. */
   now(): number
+  /** Milliseconds since some moment; it never steps, whoever sets the machine's time. */
+  monotonic(): number
   /** Calls back once after so many milliseconds; the answer cancels it. */
   after(milliseconds: number, callback: () => void): () => void
   /** Calls back when the work at hand is done: at the end of this turn of the event loop. */

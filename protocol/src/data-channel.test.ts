@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { decodeUtf8, utf8 } from './bytes.ts'
+import { concatBytes, decodeUtf8, utf8 } from './bytes.ts'
 import { encodeChannelClosed, encodeControlMessage } from './control-channel.ts'
 import { DataChannel, type DataChannelOptions, STOCK_LIMITS } from './data-channel.ts'
 import { limitsOf } from './handshake.ts'
@@ -108,6 +108,31 @@ describe('what goes out', () => {
     channel.agree(TERMS)
     channel.send(PayloadType.output, new Uint8Array(100_000))
     expect(take().map(message => message.payload.length)).toEqual([65_536, 34_464])
+  })
+
+  test('data in parts is sent as if it were whole', () => {
+    const { channel, take } = start()
+    channel.connected()
+    const whole = Uint8Array.from({ length: 5_000 }, (_, i) => i * 7)
+    const cutAt = (...cuts: number[]) =>
+      [0, ...cuts].map((cut, i) => whole.subarray(cut, cuts[i] ?? whole.length))
+    const sizes = []
+    for (const parts of [
+      [whole],
+      cutAt(8),
+      cutAt(8, 8, 1_024),
+      cutAt(1_023, 1_025, 4_999),
+      cutAt(0, 5_000),
+    ]) {
+      channel.sendParts(PayloadType.output, parts)
+      const payloads = take().map(message => message.payload)
+      expect(concatBytes(payloads)).toEqual(whole)
+      sizes.push(payloads.map(payload => payload.length))
+    }
+    expect(new Set(sizes.map(String))).toEqual(new Set(['1024,1024,1024,1024,904']))
+    expect(channel.sendParts(PayloadType.output, [new Uint8Array(0), new Uint8Array(0)])).toBe(true)
+    channel.sendParts(PayloadType.output, [])
+    expect(take()).toEqual([])
   })
 
   test('a producer is told to wait and when to go on', () => {
@@ -346,4 +371,21 @@ describe('what the gateway says', () => {
     expect(take()).toEqual([])
     expect(delivered).toEqual([])
   })
+})
+
+test('a notice of the gateway is text for the user, and no part of the stream', () => {
+  const notices: string[] = []
+  const { channel, delivered, frame } = start('client', { onNotice: text => notices.push(text) })
+  channel.receive(
+    frame({
+      messageType: 'session_notice',
+      payloadType: PayloadType.none,
+      payload: utf8('{"Text":"ends soon"}'),
+    }),
+  )
+  expect(notices).toEqual(['ends soon'])
+  expect(delivered).toEqual([])
+  expect(() =>
+    channel.receive(frame({ messageType: 'session_notice', payload: utf8('{"Text":7}') })),
+  ).toThrow()
 })

@@ -1,9 +1,15 @@
 import type { Crypto } from './crypto.ts'
+import { ProtocolError } from './errors.ts'
 import { Incoming } from './incoming.ts'
-import { decodeMessage, encodeMessage, type Message, PAYLOAD_OFFSET } from './message.ts'
+import { decodeMessage, encodeMessageParts, type Message, PAYLOAD_OFFSET } from './message.ts'
 import { MessageFlag, MessageType, PayloadType } from './message-types.ts'
 import { Outgoing, type SendLimits } from './outgoing.ts'
-import { acknowledgePayload, type ChannelClosed, channelClosedPayload } from './payloads.ts'
+import {
+  acknowledgePayload,
+  type ChannelClosed,
+  channelClosedPayload,
+  sessionNoticePayload,
+} from './payloads.ts'
 import { STOCK_MAXIMUM_RTO } from './retransmission.ts'
 import { newUuid } from './uuid.ts'
 
@@ -35,6 +41,13 @@ export type DataChannelOptions = {
   onClosed?: (closed: ChannelClosed) => void
   /** The gateway says that the far end has come (true) or gone (false). */
   onPeer?: (present: boolean) => void
+  /** The gateway has something to say to the user; untrusted text. */
+  onNotice?: (text: string) => void
+  /**
+   * In place of the exception of `send`: twice the window waits for a peer that acknowledges nothing. Called for each
+   * message, which is dropped, from wherever it was sent: in a timer or a stream's callback nobody would catch it.
+   */
+  onOverflow?: (error: ProtocolError) => void
 }
 
 /**
@@ -104,18 +117,22 @@ export class DataChannel {
 
   /**
    * Sends `data`, cut into messages that the peer takes. Answers whether the producer may go on; false asks it
-   * to wait for `onWritable`. Throws `ProtocolError` 'buffer-overflow' if it never does. Empty data is nothing.
+   * to wait for `onWritable`. Throws `ProtocolError` 'buffer-overflow' if it never does, unless there is an `onOverflow`.
+   * Empty data is nothing.
    */
   send(payloadType: number, data: Uint8Array): boolean {
-    for (let offset = 0; offset < data.length; offset += this.maximumPayload) {
-      this.#sendMessage(payloadType, data.subarray(offset, offset + this.maximumPayload))
-    }
+    return this.sendParts(payloadType, [data])
+  }
+
+  /** As `send` for the concatenation of `parts`; what fits into one message is copied only once. */
+  sendParts(payloadType: number, parts: readonly Uint8Array[]): boolean {
+    for (const payload of cutParts(parts, this.maximumPayload)) this.#sendMessage(payloadType, payload)
     return this.#checkRoom()
   }
 
   /** Sends one payload that must not be cut, whatever its size: handshake, size, flag. */
   sendWhole(payloadType: number, payload: Uint8Array): void {
-    this.#sendMessage(payloadType, payload)
+    this.#sendMessage(payloadType, [payload])
     this.#checkRoom()
   }
 
@@ -165,6 +182,9 @@ export class DataChannel {
       case MessageType.channelClosed:
         this.#options.onClosed?.(channelClosedPayload.decode(message.payload))
         return
+      case MessageType.sessionNotice:
+        this.#options.onNotice?.(sessionNoticePayload.decode(message.payload).Text)
+        return
       default:
         return
     }
@@ -200,19 +220,19 @@ export class DataChannel {
     this.#outgoing.tick()
   }
 
-  #sendMessage(payloadType: number, payload: Uint8Array): void {
+  #sendMessage(payloadType: number, payload: readonly Uint8Array[]): void {
     const sequenceNumber = this.#outgoing.nextSequenceNumber
     // data-plane.md 2.4: only the first message of an agent carries SYN.
     const first = sequenceNumber === 0 && this.#options.role === 'agent'
-    this.#outgoing.push(
-      this.#encode(
-        this.#sends,
-        sequenceNumber,
-        first ? MessageFlag.syn : MessageFlag.none,
-        payloadType,
-        payload,
-      ),
-    )
+    const flags = first ? MessageFlag.syn : MessageFlag.none
+    const frame = this.#encode(this.#sends, sequenceNumber, flags, payloadType, payload)
+    try {
+      this.#outgoing.push(frame)
+    } catch (error) {
+      const { onOverflow } = this.#options
+      if (onOverflow === undefined || !(error instanceof ProtocolError)) throw error
+      onOverflow(error)
+    }
   }
 
   #checkRoom(): boolean {
@@ -256,7 +276,7 @@ export class DataChannel {
       AcknowledgedThrough: through,
     })
     this.#options.transmit(
-      this.#encode(MessageType.acknowledge, 0, MessageFlag.synFin, PayloadType.none, payload),
+      this.#encode(MessageType.acknowledge, 0, MessageFlag.synFin, PayloadType.none, [payload]),
     )
   }
 
@@ -292,18 +312,39 @@ export class DataChannel {
     sequenceNumber: number,
     flags: number,
     payloadType: number,
-    payload: Uint8Array,
+    payload: readonly Uint8Array[],
   ) {
     const { crypto, now } = this.#options
-    const message = {
+    const header = {
       messageType,
       createdDate: now(),
       sequenceNumber,
       flags,
       messageId: newUuid(crypto),
       payloadType,
-      payload,
     }
-    return encodeMessage(crypto, message)
+    return encodeMessageParts(crypto, header, payload)
   }
+}
+
+/** Cuts the concatenation of `parts` every `size` bytes, without copying. Nothing comes of no bytes. */
+function cutParts(parts: readonly Uint8Array[], size: number): Array<readonly Uint8Array[]> {
+  const total = parts.reduce((sum, part) => sum + part.length, 0)
+  if (total <= size) return total === 0 ? [] : [parts]
+  const pieces: Uint8Array[][] = []
+  let piece: Uint8Array[] = []
+  let room = size
+  for (const part of parts) {
+    for (let offset = 0; offset < part.length; ) {
+      const taken = part.subarray(offset, offset + room)
+      piece.push(taken)
+      offset += taken.length
+      room -= taken.length
+      if (room > 0) continue
+      pieces.push(piece)
+      piece = []
+      room = size
+    }
+  }
+  return piece.length === 0 ? pieces : [...pieces, piece]
 }

@@ -14,7 +14,7 @@ import {
 } from './handshake.ts'
 
 const PROPERTIES = { portNumber: '5432', type: 'LocalPortForwarding' }
-const OWN_TERMS = { payload: 65_536, window: 1_048_576 }
+const OWN_TERMS = { payload: 65_552, window: 1_048_576 }
 const json = (bytes: Uint8Array) => JSON.parse(decodeUtf8(bytes))
 const request = (...actions: unknown[]) =>
   utf8(JSON.stringify({ AgentVersion: '3.3.0.0', RequestedClientActions: actions }))
@@ -32,7 +32,7 @@ const terms = (MaximumPayload: unknown, Window: unknown) => ({ MaximumPayload, W
 describe('the request', () => {
   test('asks for the session type first, then offers our own terms', () => {
     expect(decodeUtf8(encodeHandshakeRequest('3.3.2299.0', SessionType.port, PROPERTIES))).toBe(
-      '{"AgentVersion":"3.3.2299.0","RequestedClientActions":[{"ActionType":"SessionType","ActionParameters":{"SessionType":"Port","Properties":{"portNumber":"5432","type":"LocalPortForwarding"}}},{"ActionType":"Sallyport/1","ActionParameters":{"MaximumPayload":65536,"Window":1048576}}]}',
+      '{"AgentVersion":"3.3.2299.0","RequestedClientActions":[{"ActionType":"SessionType","ActionParameters":{"SessionType":"Port","Properties":{"portNumber":"5432","type":"LocalPortForwarding"}}},{"ActionType":"Sallyport/1","ActionParameters":{"MaximumPayload":65552,"Window":1048576}}]}',
     )
     const shell = json(encodeHandshakeRequest('3.3.2299.0', SessionType.standardStream, undefined))
     expect(shell.RequestedClientActions[0].ActionParameters.Properties).toBeNull()
@@ -86,7 +86,7 @@ describe('the answer', () => {
   test('of our own client takes the offer', () => {
     const { payload, terms: agreed } = answerHandshake(asked, { clientVersion: '1.2.764.0' })
     expect(decodeUtf8(payload)).toBe(
-      '{"ClientVersion":"1.2.764.0","ProcessedClientActions":[{"ActionType":"SessionType","ActionStatus":1,"ActionResult":null,"Error":""},{"ActionType":"Sallyport/1","ActionStatus":1,"ActionResult":{"MaximumPayload":65536,"Window":1048576},"Error":""}],"Errors":null}',
+      '{"ClientVersion":"1.2.764.0","ProcessedClientActions":[{"ActionType":"SessionType","ActionStatus":1,"ActionResult":null,"Error":""},{"ActionType":"Sallyport/1","ActionStatus":1,"ActionResult":{"MaximumPayload":65552,"Window":1048576},"Error":""}],"Errors":null}',
     )
     expect(agreed).toEqual(OWN_TERMS)
     expect(decodeHandshakeResponse(payload)).toEqual({ clientVersion: '1.2.764.0', terms: OWN_TERMS })
@@ -180,23 +180,23 @@ describe('terms', () => {
   test('are the lower of both, in each respect', () => {
     expect(agreed(1e9, 1e12)).toEqual(OWN_TERMS)
     expect(agreed(2_048, 1e12)).toEqual({ payload: 2_048, window: OWN_TERMS.window })
-    expect(agreed(1_024.9, 65_536.9)).toEqual({ payload: 1_024, window: 65_536 })
-    expect(limitsOf(OWN_TERMS)).toMatchObject({ payload: 65_536, window: 1_048_576 })
+    expect(agreed(1_024.9, 262_144.9)).toEqual({ payload: 1_024, window: 262_144 })
+    expect(limitsOf(OWN_TERMS)).toMatchObject({ payload: 65_552, window: 1_048_576 })
   })
 
   test.each([
     [0, 0],
     [1_023, 1_048_576],
-    [1_024, 65_535],
-    [131_072, 65_536],
+    [1_024, 262_143],
+    [524_288, 262_144],
     [-1, -1],
   ])('of %d and %d bytes are no terms', (payload, window) => {
     expect(() => agreed(payload, window)).toThrow(expect.objectContaining({ code: 'handshake-failed' }))
   })
 
   test.each([
-    ['1024', 65_536],
-    [null, 65_536],
+    ['1024', 262_144],
+    [null, 262_144],
     [1_024, []],
     [{}, {}],
   ])('of %j and %j are none', (payload, window) => {
@@ -206,7 +206,7 @@ describe('terms', () => {
   test('that an agent offers are checked just so', () => {
     const offer = (parameters: unknown) =>
       decodeHandshakeRequest(request({ ActionType: 'Sallyport/1', ActionParameters: parameters })).offer
-    expect(offer(terms(2_048, 65_536))).toEqual({ payload: 2_048, window: 65_536 })
+    expect(offer(terms(2_048, 262_144))).toEqual({ payload: 2_048, window: 262_144 })
     expect(() => offer(terms(1, 1))).toThrow(ProtocolError)
     expect(() => offer(null)).toThrow(ProtocolError)
   })

@@ -24,9 +24,11 @@ const ActionStatus = { success: 1, failed: 2, unsupported: 3 } as const
 
 /** What `Sallyport/1` agrees on: both ends may send so much, and acknowledge cumulatively. */
 export type SallyportTerms = { payload: number; window: number }
-const OWN_TERMS: SallyportTerms = { payload: 64 * 1024, window: 1024 * 1024 }
-/** A peer may offer less than we do, but not so little that a session crawls. */
-const LEAST_TERMS: SallyportTerms = { payload: 1024, window: 64 * 1024 }
+/** What a socket is read by, 64 KiB, and the two smux headers that so much takes: one message for each read. */
+const OWN_PAYLOAD = 64 * 1024 + 16
+const OWN_TERMS: SallyportTerms = { payload: OWN_PAYLOAD, window: 1024 * 1024 }
+/** A peer may offer less than we do, but not so little that a session crawls, or one piece of output overfills it. */
+const LEAST_TERMS: SallyportTerms = { payload: 1024, window: 256 * 1024 }
 /** With our own pair nothing is lost while a connection lives, so a slow link must not look like loss; ms. */
 const OWN_MINIMUM_RTO = 1_000
 const OWN_MAXIMUM_RTO = 10_000

@@ -135,6 +135,14 @@ describe('limits', () => {
     expect(receive(5, size)).toBe('consumed')
   })
 
+  test('a small message that waits keeps no large buffer alive that it came in', () => {
+    const kept: number[] = []
+    const incoming = new Incoming(({ payload }) => kept.push(payload.buffer.byteLength) > 0)
+    const piece = (number: number) => ({ ...message(number), payload: new Uint8Array(65_536).subarray(7, 8) })
+    for (const number of [1, 2, 0]) incoming.receive(piece(number), () => {})
+    expect(kept).toEqual([65_536, 1, 1])
+  })
+
   test('what was refused is taken when its sender repeats it', () => {
     let busy = true
     const { delivered, receive, resume } = start(() => busy)

@@ -1,4 +1,5 @@
 import type { Message } from './message.ts'
+import { ownedBytes } from './smux/byte-queue.ts'
 
 /** Bytes of messages that came before their turn, or before anybody could take them. */
 export const INCOMING_LIMIT = 4 * 1024 * 1024
@@ -57,7 +58,7 @@ export class Incoming {
     // The one that all others wait for always finds room.
     const next = sequenceNumber === this.#expected && !this.#blocked && !this.#delivering
     if (!next && !this.#hasRoomFor(message)) return 'refused'
-    this.#waiting.set(sequenceNumber, message)
+    this.#waiting.set(sequenceNumber, next ? message : { ...message, payload: ownedBytes(message.payload) })
     this.#bytes += message.payload.length
     this.#drain(consumed)
     return sequenceNumber < this.#expected ? 'consumed' : this.#reception(sequenceNumber)

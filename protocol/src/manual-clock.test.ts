@@ -62,3 +62,12 @@ test('setting the time back leaves timers their wait', () => {
   clock.advance(1)
   expect(ran).toBe(true)
 })
+
+test('a step of the time is none of the monotonic clock', () => {
+  const clock = new ManualClock()
+  const began = clock.monotonic()
+  clock.advance(1000)
+  clock.setBack(3_600_000)
+  clock.advance(500)
+  expect(clock.monotonic() - began).toBe(1500)
+})

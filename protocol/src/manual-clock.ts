@@ -11,6 +11,8 @@ export class ManualClock implements Clock {
   /** By time, and in the order of setting where that is the same. */
   readonly #timers: Timer[] = []
   #soon: Array<() => void> = []
+  /** By how much the time was set back. */
+  #setBack = 0
 
   constructor(now = 1_700_000_000_000) {
     this.#now = now
@@ -23,6 +25,8 @@ export class ManualClock implements Clock {
 
   /** Whole milliseconds, as real clocks tell them. */
   readonly now = (): number => Math.floor(this.#now)
+
+  readonly monotonic = (): number => this.#now + this.#setBack
 
   readonly after = (milliseconds: number, callback: () => void): (() => void) => {
     const timer = { at: this.#now + Math.max(0, milliseconds), callback }
@@ -59,6 +63,7 @@ export class ManualClock implements Clock {
   /** Sets the time without running anything, as an administrator does to a machine. */
   setBack(milliseconds: number): void {
     this.#now -= milliseconds
+    this.#setBack += milliseconds
     for (const timer of this.#timers) timer.at -= milliseconds
   }
 

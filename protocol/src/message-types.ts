@@ -10,6 +10,8 @@ export const MessageType = {
   interactiveShell: 'interactive_shell',
   agentTaskComplete: 'agent_task_complete',
   agentTaskAcknowledge: 'agent_task_acknowledge',
+  /** Ours, gateway to client, once `Sallyport/1` is agreed. */
+  sessionNotice: 'session_notice',
 } as const
 
 /** PayloadType of stream messages (data-plane.md 4). */
@@ -34,6 +36,17 @@ export const PayloadFlag = {
   disconnectToPort: 1,
   terminateSession: 2,
   connectToPortError: 3,
+  // Ours, from 256 up: only after Sallyport/1 was agreed. From the client to the agent:
+  /** No more input: closes a command's stdin, half-closes a raw connection. */
+  endOfInput: 256,
+  /** SIGINT for the command, and so on. */
+  interrupt: 257,
+  quit: 258,
+  terminate: 259,
+  hangUp: 260,
+  // From the agent to the client:
+  /** A command has taken another `INPUT_STEP` of its input (input-credit.ts). */
+  inputRoom: 261,
 } as const
 
 /** Bits of the envelope's Flags field; nobody reads them, but stock peers write them so (data-plane.md 2.4). */

@@ -53,18 +53,42 @@ export type Message = {
 export type FrameHeader = Omit<Message, 'payload'> & { payloadLength: number }
 
 export function encodeMessage(crypto: Crypto, message: Message): Uint8Array {
-  return new ByteWriter(PAYLOAD_OFFSET + message.payload.length)
+  return encodeMessageParts(crypto, message, [message.payload])
+}
+
+/** As `encodeMessage`, for a payload that lies in pieces: they are copied once, to their place in the frame. */
+export function encodeMessageParts(
+  crypto: Crypto,
+  header: Omit<Message, 'payload'>,
+  parts: readonly Uint8Array[],
+): Uint8Array {
+  const payloadLength = parts.reduce((size, part) => size + part.length, 0)
+  const frame = new Uint8Array(PAYLOAD_OFFSET + payloadLength)
+  let offset = PAYLOAD_OFFSET
+  for (const part of parts) {
+    frame.set(part, offset)
+    offset += part.length
+  }
+  frame.set(encodeHeader(header, crypto.sha256(frame.subarray(PAYLOAD_OFFSET)), payloadLength))
+  return frame
+}
+
+function encodeHeader(
+  header: Omit<Message, 'payload'>,
+  digest: Uint8Array,
+  payloadLength: number,
+): Uint8Array {
+  return new ByteWriter(PAYLOAD_OFFSET)
     .uint32(HEADER_LENGTH)
-    .bytes(paddedType(message.messageType))
+    .bytes(paddedType(header.messageType))
     .uint32(SCHEMA_VERSION)
-    .uint64(BigInt(message.createdDate))
-    .int64(BigInt(message.sequenceNumber))
-    .uint64(BigInt(message.flags))
-    .bytes(writeUuid(message.messageId))
-    .bytes(crypto.sha256(message.payload))
-    .uint32(message.payloadType)
-    .uint32(message.payload.length)
-    .bytes(message.payload)
+    .uint64(BigInt(header.createdDate))
+    .int64(BigInt(header.sequenceNumber))
+    .uint64(BigInt(header.flags))
+    .bytes(writeUuid(header.messageId))
+    .bytes(digest)
+    .uint32(header.payloadType)
+    .uint32(payloadLength)
     .finish()
 }
 

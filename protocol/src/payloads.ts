@@ -36,6 +36,9 @@ const channelClosedFields = {
 export const channelClosedPayload = jsonRecord('channel_closed', channelClosedFields)
 export type ChannelClosed = RecordOf<typeof channelClosedFields>
 
+/** Ours: what the gateway has to say to the person at the client, for example that the session ends soon. */
+export const sessionNoticePayload = jsonRecord('session_notice', { Text: 'string' })
+
 const openControlChannelFields = {
   Cookie: 'json?',
   MessageSchemaVersion: 'string',

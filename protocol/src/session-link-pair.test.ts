@@ -72,8 +72,8 @@ describe('two links', () => {
       encodeHandshakeRequest('3.3.2299.0', SessionType.standardStream, null),
     )
     await clock.play(1_000)
-    expect(links.agent.channel.maximumPayload).toBe(64 * 1024)
-    expect(links.client.channel.maximumPayload).toBe(64 * 1024)
+    expect(links.agent.channel.maximumPayload).toBe(64 * 1024 + 16)
+    expect(links.client.channel.maximumPayload).toBe(64 * 1024 + 16)
     const sent = { agent: '', client: '' }
     for (let round = 0; round < 40; round++) {
       for (const role of ['agent', 'client'] as const) {

@@ -65,6 +65,7 @@ function start(options: Partial<SessionLinkOptions> = {}) {
     pingEvery: 10_000,
     deliver: (_, payload) => log.push(`got ${decodeUtf8(payload)}`) > 0,
     onClosed: closed => log.push(`closed ${closed.Output}`),
+    onNotice: text => log.push(`notice ${text}`),
     onLink: state => log.push(state.up ? 'up' : `down: ${state.reason}`),
     onGone: reason => log.push(`gone: ${reason}`),
     ...options,
@@ -245,6 +246,18 @@ describe('what the peer says', () => {
     await clock.play(60_000)
     expect(log).toEqual(['up', 'gone: cols of Size is a string, not a number'])
     expect(server.dialledAt.length).toBe(1)
+    expect(clock.pending).toBe(0)
+  })
+
+  test('nothing, of all that it was sent, ends the link too; whoever sends hears of no error', async () => {
+    const { clock, link, log, got } = start()
+    link.open()
+    await clock.play(10)
+    for (let i = 0; i < 1_000; i++) link.channel.sendWhole(PayloadType.flag, new Uint8Array(1_000))
+    expect(link.channel.bufferedBytes).toBeLessThan(3 * 256 * 1024)
+    await clock.play(60_000)
+    expect(log).toEqual(['up', expect.stringMatching(/^gone: the peer has not acknowledged \d+ bytes$/)])
+    expect(got.at(-1)).not.toContain('close')
     expect(clock.pending).toBe(0)
   })
 

@@ -32,7 +32,7 @@ export class SessionGoneError extends Error {
 
 export type SessionLinkOptions = Pick<
   DataChannelOptions,
-  'role' | 'deliver' | 'onWritable' | 'onClosed' | 'onPeer'
+  'role' | 'deliver' | 'onWritable' | 'onClosed' | 'onPeer' | 'onNotice'
 > & {
   crypto: Crypto
   clock: Clock
@@ -83,6 +83,9 @@ export class SessionLink {
       deliver: options.deliver,
       onClosed: closed => options.onClosed?.(closed),
       onPeer: present => options.onPeer?.(present),
+      onNotice: text => options.onNotice?.(text),
+      // Not at once: whoever was sending is in the middle of something.
+      onOverflow: error => options.clock.soon(() => this.#gone(error.message)),
       onWritable: () => options.onWritable?.(),
       transmit: frame => {
         this.#connection?.send(frame)

@@ -10,3 +10,6 @@ export const CLIENT_COMPATIBILITY_VERSION = '1.2.764.0'
 
 /** Above 3.1.1511.0: stock plugins use smux for port sessions and switch their smux keep-alive off. */
 export const AGENT_COMPATIBILITY_VERSION = '3.3.2299.0'
+
+/** What our agent calls itself in UpdateInstanceInformation; a stock one says `amazon-ssm-agent`. */
+export const OWN_AGENT_NAME = 'sallyport-agent'

@@ -39,12 +39,15 @@ const failMessage = s.structure(
 
 const deleteMessage = s.structure({ MessageId: messageId }, { required: ['MessageId'] })
 
+const getEndpoint = s.structure({ Destination: nodeId }, { required: ['Destination'] })
+
 export const ec2messagesOperations = {
   GetMessages: { input: getMessages },
   AcknowledgeMessage: { input: acknowledgeMessage },
   SendReply: { input: sendReply },
   FailMessage: { input: failMessage },
   DeleteMessage: { input: deleteMessage },
+  GetEndpoint: { input: getEndpoint },
 } as const
 
 export type GetMessagesInput = Infer<typeof getMessages>

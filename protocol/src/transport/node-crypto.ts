@@ -1,11 +1,26 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, hash, randomBytes } from 'node:crypto'
 import type { Crypto } from '../crypto.ts'
 import type { PayloadCipher } from '../encryption.ts'
 
+/** A call to the generator costs the same for a page as for an identifier, and every message has one. */
+const RANDOM_PAGE = 4096
+let page = Buffer.alloc(0)
+
+function takeRandom(length: number): Uint8Array {
+  if (length > RANDOM_PAGE) return randomBytes(length)
+  if (page.length < length) page = randomBytes(RANDOM_PAGE)
+  const taken = new Uint8Array(page.subarray(0, length))
+  // Nobody finds a secret here that was handed out.
+  page.fill(0, 0, length)
+  page = page.subarray(length)
+  return taken
+}
+
 export const nodeCrypto: Crypto = {
-  sha256: data => createHash('sha256').update(data).digest(),
+  // In one call: for small frames the garbage of a Hash object costs as much as the hash.
+  sha256: data => hash('sha256', data, 'buffer'),
   hmacSha256: (key, data) => createHmac('sha256', key).update(data).digest(),
-  randomBytes: length => randomBytes(length),
+  randomBytes: takeRandom,
 }
 
 const ALGORITHM = 'aes-256-gcm'

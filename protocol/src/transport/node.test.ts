@@ -144,6 +144,35 @@ describe('a connection', () => {
     client.ping()
     await Promise.all([near.next('pong'), remote.next('pong')])
   })
+
+  test('a flood of pings by a peer that reads no answers fills nothing, and the last is answered', async () => {
+    const { client, far } = await startPair()
+    const near = listen(client)
+    const remote = listen(far)
+    client.pause()
+    const megabyte = Buffer.alloc(MAXIMUM_FRAME_SIZE, 'x')
+    while (far.bufferedBytes < megabyte.length) {
+      far.send(megabyte)
+      await new Promise(setImmediate)
+    }
+    const before = far.bufferedBytes
+    for (let i = 0; i < 50_000; i++) client.ping()
+    client.send('that was all')
+    await remote.next('text')
+    expect(remote.heard.filter(what => what === 'pong')).toHaveLength(50_000)
+    expect(far.bufferedBytes).toBeLessThanOrEqual(before)
+    client.resume()
+    await near.next('pong')
+  })
+
+  test('tells its owner when a write is done, however much Node calls too much', async () => {
+    const { client, far } = await startPair()
+    listen(client)
+    const remote = listen(far)
+    far.send(Buffer.alloc(40 * 1024))
+    await remote.next('drain')
+    expect(far.bufferedBytes).toBe(0)
+  })
 })
 
 describe('the end', () => {

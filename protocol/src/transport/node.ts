@@ -11,9 +11,15 @@ const MAXIMUM_REASON = 123
 const CORK_BELOW = 32 * 1024
 const DIAL_TIMEOUT = 10_000
 
+/** With so much on its way out, a ping is answered when that is gone: who floods with pings need not read answers. */
+const PONG_BELOW = 32 * 1024
+/** A write that may leave so much behind tells when it is done; Node's own 'drain' has a mark that differs by version. */
+const TELL_FROM = 32 * 1024
+
 /** Options for both ends: no compression, no text check on channels that carry bytes, a bound on frames. */
 export const WEBSOCKET_OPTIONS = {
   perMessageDeflate: false,
+  autoPong: false,
   skipUTF8Validation: true,
   maxPayload: MAXIMUM_FRAME_SIZE,
 } as const
@@ -57,7 +63,18 @@ export function wrapWebSocket(websocket: WebSocket, socket: Socket): Connection 
   let paused = false
   const early: Array<[Uint8Array, boolean]> = []
   let closed: [number, string] | undefined
+  let failure = ''
   let events: ConnectionEvents = NO_EVENTS
+  let owed: Buffer | undefined
+  const answer = () => {
+    if (owed === undefined || websocket.bufferedAmount > PONG_BELOW) return
+    if (websocket.readyState === WebSocket.OPEN) websocket.pong(owed)
+    owed = undefined
+  }
+  const written = () => {
+    answer()
+    events.drain()
+  }
   const uncork = () => {
     corked = false
     socket.uncork()
@@ -68,14 +85,22 @@ export function wrapWebSocket(websocket: WebSocket, socket: Socket): Connection 
     else events.message(bytes, !isBinary)
   })
   websocket.on('pong', () => events.pong())
-  websocket.on('ping', () => events.pong())
+  websocket.on('ping', data => {
+    events.pong()
+    // RFC 6455 5.5.3: of several pings it is enough to answer the last.
+    owed = data
+    answer()
+  })
   websocket.on('close', (code, reason) => {
-    closed = [code, reason.toString()]
+    closed = [code, reason.length === 0 ? failure : reason.toString()]
     events.close(...closed)
   })
   // 'close' follows every error and is where it is handled.
-  websocket.on('error', () => {})
-  socket.on('drain', () => events.drain())
+  websocket.on('error', error => {
+    // What the peer did wrong, as opposed to what befell the socket.
+    if (String((error as { code?: string }).code).startsWith('WS_ERR')) failure = error.message
+  })
+  socket.on('drain', written)
   return {
     send(data) {
       if (websocket.readyState !== WebSocket.OPEN) return
@@ -84,7 +109,8 @@ export function wrapWebSocket(websocket: WebSocket, socket: Socket): Connection 
         socket.cork()
         process.nextTick(uncork)
       }
-      websocket.send(data)
+      if (websocket.bufferedAmount + data.length < TELL_FROM) websocket.send(data)
+      else websocket.send(data, written)
     },
     get bufferedBytes() {
       return websocket.bufferedAmount
