@@ -63,6 +63,14 @@ export function hostName(named: NamedValue): string {
   return named.value.toLowerCase()
 }
 
+/** A DNS name for others to stand before: no address and no `*`. */
+export function domain(named: NamedValue): string {
+  if (!isDnsName(named.value)) {
+    throw new ConfigError(named, 'a domain such as sallyport.example.org, without scheme, port or *')
+  }
+  return named.value.toLowerCase()
+}
+
 /** Whether a name may stand in a certificate as a DNS name. */
 export function isDnsName(name: string): boolean {
   return dnsName.test(name) && !looksNumeric(name)
@@ -97,6 +105,12 @@ export function partition(named: NamedValue): string {
 export function seconds(named: NamedValue): number {
   const value = /^\d{1,4}$/.test(named.value) ? Number(named.value) : 0
   if (value < 1 || value > 3600) throw new ConfigError(named, 'a number of seconds from 1 to 3600')
+  return value
+}
+
+export function sessionCount(named: NamedValue): number {
+  const value = /^\d{1,7}$/.test(named.value) ? Number(named.value) : 0
+  if (value < 1 || value > 1_000_000) throw new ConfigError(named, 'a number of sessions from 1 to 1000000')
   return value
 }
 

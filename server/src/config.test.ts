@@ -9,11 +9,14 @@ test('no settings give a server that starts', () => {
     listen: { host: '0.0.0.0', port: 8443 },
     httpListen: { host: '127.0.0.1', port: 8080 },
     hostNames: [],
+    domains: [],
+    ownCertificate: undefined,
     publicUrl: undefined,
     region: 'us-east-1',
     accountId: '123456789012',
     partition: 'aws',
     log: { level: 'info', file: undefined },
+    sessionQuotas: { perNode: 1000, perOwner: 5000 },
     timing: {
       sessionStartTimeoutMs: 30_000,
       clientPingMs: 30_000,
@@ -46,6 +49,22 @@ test('variables are read, empty ones count as unset, and a flag beats its variab
   expect(readEnv(env, { hostName: ['door.example.org'] }, user).hostNames).toEqual(['door.example.org'])
 })
 
+test('domains are names that others can stand before', () => {
+  const env = { SALLYPORT_DOMAINS: 'Corp.example.org, sallyport.test' }
+  expect(readEnv(env, {}, user).domains).toEqual(['corp.example.org', 'sallyport.test'])
+  expect(readEnv(env, { domain: ['a.example.org'] }, user).domains).toEqual(['a.example.org'])
+})
+
+test('a certificate comes with its key', () => {
+  const files = { certificate: '/etc/tls/chain.pem', key: '/etc/tls/key.pem' }
+  const env = { SALLYPORT_TLS_CERT: files.certificate }
+  expect(readEnv(env, { tlsKey: files.key }, user).ownCertificate).toEqual(files)
+  expect(() => readEnv(env, {}, user)).toThrow(
+    'SALLYPORT_TLS_CERT is "/etc/tls/chain.pem"; expected --tls-key with it',
+  )
+  expect(() => readEnv({}, { tlsKey: 'k' }, user)).toThrow('--tls-key is "k"; expected --tls-cert with it')
+})
+
 test('how long a node may take to start a session is a number of seconds', () => {
   const env = (value: string) => ({ SALLYPORT_SESSION_START_TIMEOUT: value })
   expect(readEnv(env('5'), {}, user).timing.sessionStartTimeoutMs).toBe(5_000)
@@ -53,6 +72,19 @@ test('how long a node may take to start a session is a number of seconds', () =>
   for (const value of ['0', '3601', '1.5', '5s', '-1']) {
     expect(() => readEnv(env(value), {}, user)).toThrow(
       `SALLYPORT_SESSION_START_TIMEOUT is "${value}"; expected a number of seconds from 1 to 3600`,
+    )
+  }
+})
+
+test('how many sessions there may be at a time is a number', () => {
+  const env = (value: string) => ({
+    SALLYPORT_MAX_SESSIONS_PER_NODE: value,
+    SALLYPORT_MAX_SESSIONS_PER_OWNER: '7',
+  })
+  expect(readEnv(env('2'), {}, user).sessionQuotas).toEqual({ perNode: 2, perOwner: 7 })
+  for (const value of ['0', '1000001', '1.5', 'many', '-1']) {
+    expect(() => readEnv(env(value), {}, user)).toThrow(
+      `SALLYPORT_MAX_SESSIONS_PER_NODE is "${value}"; expected a number of sessions from 1 to 1000000`,
     )
   }
 })
@@ -77,6 +109,9 @@ const wrong: [ServerOptions, string][] = [
   [{ hostName: ['good.example.org', 'https://bad'] }, '--host-name'],
   [{ hostName: ['300.1.1.1'] }, '--host-name'],
   [{ hostName: ['a..b'] }, '--host-name'],
+  [{ domain: ['*.example.org'] }, '--domain'],
+  [{ domain: ['192.0.2.7'] }, '--domain'],
+  [{ domain: ['example.org:8443'] }, '--domain'],
   [{ publicUrl: 'http://ssm.example.org' }, '--public-url'],
   [{ publicUrl: 'https://ssm.example.org/path' }, '--public-url'],
   [{ publicUrl: 'nonsense' }, '--public-url'],

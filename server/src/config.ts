@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import {
   accountId,
   ConfigError,
+  domain,
   hostName,
   httpListen,
   type ListenAddress,
@@ -13,8 +14,11 @@ import {
   publicUrl,
   region,
   seconds,
+  sessionCount,
 } from './config-values.ts'
 import type { LogLevel } from './logger.ts'
+import type { SessionQuotas } from './store/session-quotas.ts'
+import type { CertificateFiles } from './tls/own-certificate.ts'
 
 export { ConfigError, type ListenAddress }
 
@@ -38,12 +42,17 @@ export type ServerConfig = {
   httpListen: ListenAddress | undefined
   /** Extra names and addresses of the server's certificate; the first is the public name. */
   hostNames: string[]
+  /** Domains under which the certificate has the host name of every service. */
+  domains: string[]
+  /** The operator's certificate, shown for the names that are in it. Absolute paths. */
+  ownCertificate: CertificateFiles | undefined
   /** Origin that clients are told to use, without a slash at its end. */
   publicUrl: string | undefined
   region: string
   accountId: string
   partition: string
   log: { level: LogLevel; file: string | undefined }
+  sessionQuotas: SessionQuotas
   timing: Timing
 }
 
@@ -53,6 +62,9 @@ export type ServerOptions = {
   listen?: string | undefined
   httpListen?: string | undefined
   hostName?: string[] | undefined
+  domain?: string[] | undefined
+  tlsCert?: string | undefined
+  tlsKey?: string | undefined
   publicUrl?: string | undefined
   region?: string | undefined
   accountId?: string | undefined
@@ -65,6 +77,11 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** The facts of the machine that defaults depend on. */
 export type Machine = { isRoot: boolean; home: string }
+
+/** A stock agent that is told to run more than 1,000 locks up for good (data-plane.md 7.2). */
+const MAXIMUM_SESSIONS_PER_NODE = 1_000
+/** Stops a program that starts sessions without end. */
+const MAXIMUM_SESSIONS_PER_OWNER = 5_000
 
 export const defaultTiming: Timing = {
   sessionStartTimeoutMs: 30_000,
@@ -83,19 +100,21 @@ export function readEnv(
   machine: Machine = { isRoot: process.getuid?.() === 0, home: homedir() },
 ): ServerConfig {
   const read = <T>(
-    option: ScalarOption,
+    option: ScalarOption | undefined,
     variable: string,
     parse: (named: NamedValue) => T,
     fallback: T,
   ): T => {
-    const named = given(env, variable, option, options[option])
+    const named = given(env, variable, option ?? '', option && options[option])
     return named === undefined ? fallback : parse(named)
   }
   return {
     dataDir: read('dataDir', 'SALLYPORT_DATA_DIR', absolutePath, defaultDataDir(machine)),
     listen: read('listen', 'SALLYPORT_LISTEN', listenAddress, { host: '0.0.0.0', port: 8443 }),
     httpListen: read('httpListen', 'SALLYPORT_HTTP_LISTEN', httpListen, { host: '127.0.0.1', port: 8080 }),
-    hostNames: hostNames(env, options),
+    hostNames: list(env, 'SALLYPORT_HOST_NAMES', '--host-name', options.hostName, hostName),
+    domains: list(env, 'SALLYPORT_DOMAINS', '--domain', options.domain, domain),
+    ownCertificate: ownCertificate(env, options),
     publicUrl: read('publicUrl', 'SALLYPORT_PUBLIC_URL', publicUrl, undefined),
     region: read('region', 'SALLYPORT_REGION', region, 'us-east-1'),
     accountId: read('accountId', 'SALLYPORT_ACCOUNT_ID', accountId, '123456789012'),
@@ -104,11 +123,15 @@ export function readEnv(
       level: read('logLevel', 'SALLYPORT_LOG_LEVEL', logLevel, 'info'),
       file: read('logFile', 'SALLYPORT_LOG_FILE', absolutePath, undefined),
     },
+    sessionQuotas: {
+      perNode: read(undefined, 'SALLYPORT_MAX_SESSIONS_PER_NODE', sessionCount, MAXIMUM_SESSIONS_PER_NODE),
+      perOwner: read(undefined, 'SALLYPORT_MAX_SESSIONS_PER_OWNER', sessionCount, MAXIMUM_SESSIONS_PER_OWNER),
+    },
     timing: timing(env),
   }
 }
 
-type ScalarOption = Exclude<keyof ServerOptions, 'hostName'>
+type ScalarOption = Exclude<keyof ServerOptions, 'hostName' | 'domain'>
 
 function given(
   env: Environment,
@@ -130,14 +153,31 @@ function timing(env: Environment): Timing {
   return { ...defaultTiming, ...(start && { sessionStartTimeoutMs: seconds(start) * 1000 }) }
 }
 
-function hostNames(env: Environment, options: ServerOptions): string[] {
-  const flags = options.hostName ?? []
-  const listed = (env.SALLYPORT_HOST_NAMES ?? '').split(',').map(name => name.trim())
+/** Repeated flags; else a variable with commas. */
+function list(
+  env: Environment,
+  variable: string,
+  flag: string,
+  flags: string[] = [],
+  parse: (named: NamedValue) => string,
+): string[] {
+  const listed = (env[variable] ?? '').split(',').map(value => value.trim())
   const named =
     flags.length > 0
-      ? flags.map(value => ({ name: '--host-name', value }))
-      : listed.filter(value => value !== '').map(value => ({ name: 'SALLYPORT_HOST_NAMES', value }))
-  return [...new Set(named.map(hostName))]
+      ? flags.map(value => ({ name: flag, value }))
+      : listed.filter(value => value !== '').map(value => ({ name: variable, value }))
+  return [...new Set(named.map(parse))]
+}
+
+function ownCertificate(env: Environment, options: ServerOptions): CertificateFiles | undefined {
+  const certificate = given(env, 'SALLYPORT_TLS_CERT', 'tlsCert', options.tlsCert)
+  const key = given(env, 'SALLYPORT_TLS_KEY', 'tlsKey', options.tlsKey)
+  if (certificate === undefined && key === undefined) return undefined
+  if (certificate === undefined || key === undefined) {
+    const missing = certificate === undefined ? '--tls-cert' : '--tls-key'
+    throw new ConfigError((certificate ?? key) as NamedValue, `${missing} with it`)
+  }
+  return { certificate: absolutePath(certificate), key: absolutePath(key) }
 }
 
 function absolutePath(named: NamedValue): string {

@@ -3,6 +3,7 @@ import { nodeClock } from '@sallyport/protocol/transport/node-clock'
 import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import { Authenticator } from './api/authenticate.ts'
 import { Dispatch } from './api/dispatch.ts'
+import { HeldPolls } from './api/held-polls.ts'
 import { openMemoryBus } from './bus/memory.ts'
 import type { ServerConfig } from './config.ts'
 import { Accept } from './gateway/accept.ts'
@@ -17,6 +18,9 @@ import { makePrivateDirectory } from './store/private-file.ts'
 import { openSealing } from './store/sealing.ts'
 import { openStore } from './store/store.ts'
 import { openAuthority } from './tls/authority.ts'
+import { endpointNames } from './tls/endpoint-names.ts'
+import { ListenerCertificates } from './tls/listener-certificates.ts'
+import { OwnCertificate } from './tls/own-certificate.ts'
 
 /** Names this server in the store; with one server any name does, as long as it stays. */
 const SERVER_ID = 'server-1'
@@ -39,7 +43,12 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
   const scope = { accountId: config.accountId, region: config.region }
   await makePrivateDirectory(dataDir)
   const tlsDirectory = join(dataDir, 'tls')
-  const authority = await openAuthority({ directory: tlsDirectory, hostNames: config.hostNames })
+  const hostNames = [
+    ...config.hostNames,
+    ...config.domains.flatMap(domain => endpointNames(domain, config.region)),
+  ]
+  const authority = await openAuthority({ directory: tlsDirectory, hostNames })
+  const ownCertificate = config.ownCertificate && (await OwnCertificate.open(config.ownCertificate))
   const sealing = await openSealing(join(dataDir, 'master.key'))
   const store = await openStore({ path: join(dataDir, 'sallyport.db') })
   const bus = openMemoryBus({
@@ -54,9 +63,20 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
   const now = Date.now
   const authenticator = new Authenticator({ store, sealing, scope, partition, sessionCredentials, now })
   const activationGuesses = new ActivationGuesses()
-  const context = { scope, partition, store, bus, sessionCredentials, channelTokens, activationGuesses }
-  const dispatch = new Dispatch({ authenticator, logger, context, now })
   const clock = nodeClock
+  const polls = new HeldPolls(clock)
+  const context = {
+    scope,
+    partition,
+    store,
+    bus,
+    sessionCredentials,
+    channelTokens,
+    activationGuesses,
+    polls,
+    sessionQuotas: config.sessionQuotas,
+  }
+  const dispatch = new Dispatch({ authenticator, logger, context, now })
   const gateway = new Gateway({
     scope,
     serverId: SERVER_ID,
@@ -69,7 +89,7 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
   })
   const accept = new Accept({ gateway, store, scope, channelTokens, clock, logger })
   const server = new Server({
-    authority,
+    certificates: new ListenerCertificates({ authority, ownCertificate, logger }),
     authenticator,
     dispatch,
     accept,
@@ -85,6 +105,7 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
     administrator: await createFirstAdministrator(store, sealing, scope, Date.now()),
     async close() {
       gateway.close()
+      polls.close()
       await server.close()
       await bus.close()
       await store.close()

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { ConfigError, readEnv, type ServerConfig } from './config.ts'
 import { type Context, openContext } from './context.ts'
 import { createLogger } from './logger.ts'
-import type { Listening } from './server.ts'
+import type { Listening, Server } from './server.ts'
 
 const USAGE = `usage: sallyport server [options]
 
@@ -10,6 +10,9 @@ const USAGE = `usage: sallyport server [options]
   --listen HOST:PORT       HTTPS and websockets (SALLYPORT_LISTEN; 0.0.0.0:8443)
   --http-listen HOST:PORT  plain HTTP, loopback only, or "off" (SALLYPORT_HTTP_LISTEN; 127.0.0.1:8080)
   --host-name NAME         name or address that clients and agents use; repeatable (SALLYPORT_HOST_NAMES)
+  --domain DOMAIN          also ssm.DOMAIN, ssmmessages.DOMAIN, … in the certificate; repeatable (SALLYPORT_DOMAINS)
+  --tls-cert FILE          a certificate of your own, PEM, shown for its names (SALLYPORT_TLS_CERT)
+  --tls-key FILE           its key, PEM (SALLYPORT_TLS_KEY)
   --public-url URL         how clients reach a server behind a proxy (SALLYPORT_PUBLIC_URL)
   --region REGION          (SALLYPORT_REGION; us-east-1)
   --account-id ID          12 digits (SALLYPORT_ACCOUNT_ID; 123456789012)
@@ -18,6 +21,7 @@ const USAGE = `usage: sallyport server [options]
   --log-file FILE          in place of standard error (SALLYPORT_LOG_FILE)
 
 SALLYPORT_SESSION_START_TIMEOUT is how long a node may take to open its end of a session (seconds; 30).
+SALLYPORT_MAX_SESSIONS_PER_NODE (1000) and SALLYPORT_MAX_SESSIONS_PER_OWNER (5000) bound the sessions at a time.
 `
 const OK = 0
 const FAILURE = 1
@@ -46,6 +50,7 @@ async function serve(config: ServerConfig): Promise<number> {
   try {
     context = await openContext(config, logger)
     const listening = await context.server.listen(config.listen, config.httpListen)
+    if (config.ownCertificate !== undefined) onHangUp(context.server)
     process.stdout.write(welcome(config, context, listening))
     const signal = await nextSignal()
     logger.info(
@@ -71,6 +76,9 @@ function readOptions(argv: readonly string[]) {
       listen: text,
       'http-listen': text,
       'host-name': { type: 'string', multiple: true },
+      domain: { type: 'string', multiple: true },
+      'tls-cert': text,
+      'tls-key': text,
       'public-url': text,
       region: text,
       'account-id': text,
@@ -86,6 +94,9 @@ function readOptions(argv: readonly string[]) {
     listen: values.listen,
     httpListen: values['http-listen'],
     hostName: values['host-name'],
+    domain: values.domain,
+    tlsCert: values['tls-cert'],
+    tlsKey: values['tls-key'],
     publicUrl: values['public-url'],
     region: values.region,
     accountId: values['account-id'],
@@ -101,7 +112,7 @@ function isUsageError(error: unknown): boolean {
 
 /** Lines that a person copies from, and that a script can read. */
 function welcome(config: ServerConfig, context: Context, listening: Listening): string {
-  const name = config.hostNames[0] ?? 'localhost'
+  const name = config.hostNames[0] ?? config.domains[0] ?? 'localhost'
   const lines = [
     `Sallyport server, region ${config.region}, account ${config.accountId}`,
     `  HTTPS      https://${name}:${listening.https.port}`,
@@ -122,6 +133,11 @@ function welcome(config: ServerConfig, context: Context, listening: Listening): 
     )
   }
   return `${lines.join('\n')}\n\nReady.\n`
+}
+
+/** Only where there is something to read again: otherwise a closed terminal goes on ending its server. */
+function onHangUp(server: Server): void {
+  process.on('SIGHUP', () => void server.refreshCertificates())
 }
 
 function nextSignal(): Promise<string> {

@@ -3,6 +3,7 @@ import * as http from 'node:http'
 import * as https from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import { type Encoded, encodeJsonError } from '@sallyport/protocol/aws/json'
 import type { Authenticator } from './api/authenticate.ts'
@@ -11,7 +12,7 @@ import type { ApiRequest } from './api/request.ts'
 import type { ListenAddress } from './config.ts'
 import { type Accept, channelPath } from './gateway/accept.ts'
 import type { Logger } from './logger.ts'
-import type { Authority } from './tls/authority.ts'
+import type { ListenerCertificates } from './tls/listener-certificates.ts'
 
 /** The largest input of any operation is a document of 64 KiB. */
 const MAXIMUM_BODY = 1024 * 1024
@@ -23,11 +24,12 @@ const HANDSHAKE_TIMEOUT = 10_000
 const CHECKING_INTERVAL = 2_000
 /** How long connections may take to end by themselves when the server stops. */
 const CLOSE_GRACE = 1_000
-const RENEWAL_INTERVAL = 3600_000
+/** How soon a file that was replaced is noticed; costs a few reads. */
+const CERTIFICATE_INTERVAL = 60_000
 const CA_PATH = '/.well-known/sallyport/ca.pem'
 
 export type ServerParts = {
-  authority: Authority
+  certificates: ListenerCertificates
   authenticator: Authenticator
   dispatch: Dispatch
   accept: Accept
@@ -43,7 +45,7 @@ export class Server {
   readonly #parts: ServerParts
   readonly #https: https.Server
   readonly #http: http.Server
-  readonly #renewal: NodeJS.Timeout
+  readonly #refresh: NodeJS.Timeout
   readonly #sockets = new Set<Socket>()
 
   constructor(parts: ServerParts) {
@@ -56,16 +58,14 @@ export class Server {
     }
     this.#https = https.createServer({
       ...common,
-      cert: parts.authority.serverCertificatePem,
-      key: parts.authority.serverKeyPem,
-      minVersion: 'TLSv1.2',
+      ...parts.certificates.options(),
       handshakeTimeout: HANDSHAKE_TIMEOUT,
     })
     this.#http = http.createServer(common)
     this.#serve(this.#https, 'https')
     this.#serve(this.#http, 'http')
-    this.#renewal = setInterval(() => void this.#renewCertificate(), RENEWAL_INTERVAL)
-    this.#renewal.unref()
+    this.#refresh = setInterval(() => void this.refreshCertificates(), CERTIFICATE_INTERVAL)
+    this.#refresh.unref()
   }
 
   async listen(secure: ListenAddress, plain: ListenAddress | undefined): Promise<Listening> {
@@ -77,8 +77,14 @@ export class Server {
     }
   }
 
+  /** Renews the certificate if it is about to end, and reads the operator's again. */
+  async refreshCertificates(): Promise<void> {
+    const { certificates } = this.#parts
+    if (await certificates.refresh(Date.now())) this.#https.setSecureContext(certificates.options())
+  }
+
   async close(): Promise<void> {
-    clearInterval(this.#renewal)
+    clearInterval(this.#refresh)
     // Handshakes under way and websockets are not among the connections that an HTTP server can close.
     const late = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy()
@@ -104,11 +110,16 @@ export class Server {
     scheme: string,
   ): Promise<void> {
     const id = randomUUID()
+    const gone = new AbortController()
+    response.on('close', () => gone.abort())
     try {
       const own = this.#ownPage(request)
       if (own !== undefined) return send(response, own)
       const body = await readBody(request)
-      send(response, await this.#parts.dispatch.handle(this.#apiRequest(request, body, scheme, id)))
+      send(
+        response,
+        await this.#parts.dispatch.handle(this.#apiRequest(request, body, scheme, id, gone.signal)),
+      )
     } catch (error) {
       if (!(error instanceof AwsError)) {
         this.#parts.logger.info({ requestId: id, err: error }, 'request broken off')
@@ -130,15 +141,20 @@ export class Server {
       body: Buffer.from(body),
     })
     if (request.url === '/healthz') return text('text/plain', 'ok\n')
-    if (request.url === CA_PATH) return text('application/x-pem-file', this.#parts.authority.caPem)
-    return undefined
+    if (request.url !== CA_PATH) return undefined
+    const { certificates } = this.#parts
+    if (!certificates.isOwn(serverName(request.socket)))
+      return text('application/x-pem-file', certificates.caPem)
+    // The CA did not sign what this client was shown: whoever pinned it could not come back.
+    return { ...text('text/plain', 'This name has a certificate of another CA.\n'), status: 404 }
   }
 
   async #upgrade(request: http.IncomingMessage, socket: Duplex, head: Buffer, scheme: string): Promise<void> {
     // Until the websocket is made, nobody else would notice.
     socket.on('error', () => socket.destroy())
     const id = randomUUID()
-    const api = this.#apiRequest(request, new Uint8Array(0), scheme, id)
+    const { signal } = new AbortController()
+    const api = this.#apiRequest(request, new Uint8Array(0), scheme, id, signal)
     const path = channelPath(api.path)
     if (path === undefined) return refuseUpgrade(socket, 404, 'Not Found')
     try {
@@ -158,7 +174,13 @@ export class Server {
     }
   }
 
-  #apiRequest(request: http.IncomingMessage, body: Uint8Array, scheme: string, id: string): ApiRequest {
+  #apiRequest(
+    request: http.IncomingMessage,
+    body: Uint8Array,
+    scheme: string,
+    id: string,
+    gone: AbortSignal,
+  ): ApiRequest {
     const [path = '/', query = ''] = splitOnce(request.url ?? '/', '?')
     const headers: Array<[string, string]> = []
     for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
@@ -172,23 +194,10 @@ export class Server {
       query,
       headers,
       body,
+      // Whatever a caller says here is in what it signed, and it alone is told to come back there.
       origin: this.#parts.publicUrl ?? `${scheme}://${host}`,
       remoteAddress: request.socket.remoteAddress ?? '',
-    }
-  }
-
-  async #renewCertificate(): Promise<void> {
-    const { authority, logger } = this.#parts
-    try {
-      if (!(await authority.renewIfNeeded(Date.now()))) return
-      this.#https.setSecureContext({
-        cert: authority.serverCertificatePem,
-        key: authority.serverKeyPem,
-        minVersion: 'TLSv1.2',
-      })
-      logger.info('the certificate of this server was renewed')
-    } catch (error) {
-      logger.error({ err: error }, 'the certificate of this server could not be renewed')
+      gone,
     }
   }
 }
@@ -218,6 +227,11 @@ function refuseUpgrade(socket: Duplex, status: number, reason: string): void {
   socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
     socket.destroy(),
   )
+}
+
+/** The name by which a client asked for a certificate (RFC 6066, 3); none without TLS, or for an address. */
+function serverName(socket: Socket): string | undefined {
+  return (socket instanceof TLSSocket && socket.servername) || undefined
 }
 
 function splitOnce(text: string, separator: string): [string, string?] {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { checkServerIdentity, connect, createServer, type PeerCertificate } from 'node:tls'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Authority, AuthorityError, openAuthority } from './authority.ts'
+import { endpointNames } from './endpoint-names.ts'
 
 const DAY_MS = 86_400_000
 let directory: string
@@ -67,7 +68,6 @@ test('a second start changes nothing', async () => {
   const first = await open(['ssm.example.org'])
   const second = await open(['ssm.example.org'])
   expect({ ...second, renewIfNeeded: 0 }).toEqual({ ...first, renewIfNeeded: 0 })
-  expect((await open([])).serverKeyPem).toBe(first.serverKeyPem)
 })
 
 test('a new name gives a new leaf under the same CA', async () => {
@@ -76,6 +76,33 @@ test('a new name gives a new leaf under the same CA', async () => {
   expect(second.serverCertificatePem).not.toBe(first.serverCertificatePem)
   expect(second.caPem).toBe(first.caPem)
   await handshake(second, 'new.example.org')
+})
+
+test('a name that is no longer wanted is no longer in the leaf', async () => {
+  const first = await open(['old.example.org', 'ssm.example.org'])
+  await handshake(first, 'old.example.org')
+  const second = await open(['ssm.example.org'])
+  await handshake(second, 'ssm.example.org', first.caPem)
+  await expect(handshake(second, 'old.example.org')).rejects.toThrow(/altnames/)
+})
+
+test('with a domain it is the server of every service, and of nothing else there', async () => {
+  const authority = await open(endpointNames('corp.example.org', 'eu-test-1'))
+  for (const name of [
+    'corp.example.org',
+    'ssm.corp.example.org',
+    'ec2-instance-connect.corp.example.org',
+    'ssm.eu-test-1.corp.example.org',
+    'ssmmessages.eu-test-1.corp.example.org',
+    'ec2messages.eu-test-1.corp.example.org',
+    'a-bucket.s3.corp.example.org',
+    'a-bucket.s3.eu-test-1.corp.example.org',
+  ]) {
+    await handshake(authority, name)
+  }
+  for (const name of ['www.corp.example.org', 'ssm.us-east-1.corp.example.org', 'ssm.example.org']) {
+    await expect(handshake(authority, name), name).rejects.toThrow(/altnames/)
+  }
 })
 
 test('the leaf is renewed within 30 days of its end, at start or while running', async () => {

@@ -28,7 +28,7 @@ const RENEW_BEFORE_MS = 30 * 86_400_000
 
 /**
  * Loads the authority from `directory`, or makes it at the first start. The leaf is issued anew when it is about
- * to end, lacks one of the names, or does not belong to the CA. Throws AuthorityError when the CA's files are damaged.
+ * to end, is for other names, or does not belong to the CA. Throws AuthorityError when the CA's files are damaged.
  */
 export async function openAuthority(options: {
   directory: string
@@ -115,7 +115,8 @@ async function readOptional(path: string): Promise<string | undefined> {
   }
 }
 
-function isPair(pair: CertificateAndKey): boolean {
+/** Whether the key is that of the (first) certificate. */
+export function isPair(pair: CertificateAndKey): boolean {
   try {
     return new X509Certificate(pair.certificatePem).checkPrivateKey(createPrivateKey(pair.keyPem))
   } catch {
@@ -133,6 +134,8 @@ function isUsable(leaf: CertificateAndKey, ca: CertificateAndKey, names: string[
     certificate.verify(issuer.publicKey) &&
     Date.parse(certificate.validFrom) <= now &&
     Date.parse(certificate.validTo) - now > RENEW_BEFORE_MS &&
+    // As many names and each of them: a name that is no longer configured goes, too.
+    certificate.subjectAltName?.split(', ').length === names.length &&
     names.every(name => covers(certificate, name))
   )
 }
