@@ -1,3 +1,4 @@
+import { IAM_XMLNS } from '@sallyport/protocol/api/iam'
 import { CREATE_CHANNEL_STATUS } from '@sallyport/protocol/api/ssmmessages'
 import { STS_XMLNS } from '@sallyport/protocol/api/sts'
 import { AwsError, authenticationError, inputError, type WireProtocol } from '@sallyport/protocol/aws/error'
@@ -19,7 +20,7 @@ export type DispatchOptions = {
   authenticator: Authenticator
   logger: Logger
   /** Everything an operation works with, but for the time and the caller's view of us. */
-  context: Omit<OperationContext, 'now' | 'origin' | 'remoteAddress'>
+  context: Omit<OperationContext, 'now' | 'origin' | 'remoteAddress' | 'gone'>
   now: () => number
 }
 
@@ -53,7 +54,7 @@ export class Dispatch {
       answer = encodeOutput(route, output, request.id)
     } catch (error) {
       failure = this.#toAwsError(error, request)
-      answer = encodeError(route?.wire ?? 'awsJson', failure, request.id)
+      answer = encodeError(route, failure, request.id)
     }
     this.#log(request, route, caller, answer.status, failure, started)
     return answer
@@ -68,8 +69,8 @@ export class Dispatch {
     if (principal.kind === 'anonymous' && !operation.callers.includes('anonymous')) {
       throw authenticationError('missing', route.wire, 'Missing Authentication Token')
     }
-    const { origin, remoteAddress } = request
-    const context = { ...this.#options.context, now: this.#options.now(), origin, remoteAddress }
+    const { origin, remoteAddress, gone } = request
+    const context = { ...this.#options.context, now: this.#options.now(), origin, remoteAddress, gone }
     const input = readInput(request, route, operation) as never
     authorise(route, operation, input, principal, context)
     return await operation.run(context, input, principal as never)
@@ -151,7 +152,7 @@ function encodeOutput(route: Route, output: object, requestId: string): Encoded 
     case 'awsJson':
       return encodeJsonResponse(output, requestId)
     case 'query':
-      return encodeQueryResponse(route.operation, STS_XMLNS, output, requestId)
+      return encodeQueryResponse(route.operation, xmlns(route), result(output), requestId)
     case 'restXml':
       return {
         status: CREATE_CHANNEL_STATUS,
@@ -163,14 +164,24 @@ function encodeOutput(route: Route, output: object, requestId: string): Encoded 
   }
 }
 
-function encodeError(wire: WireProtocol, error: AwsError, requestId: string): Encoded {
+function xmlns(route: Route): string {
+  return route.service === 'iam' ? IAM_XMLNS : STS_XMLNS
+}
+
+/** An operation without output has no `…Result` element (control-plane.md 29). */
+function result(output: object): object | undefined {
+  return Object.keys(output).length === 0 ? undefined : output
+}
+
+function encodeError(route: Route | undefined, error: AwsError, requestId: string): Encoded {
+  const wire: WireProtocol = route?.wire ?? 'awsJson'
   switch (wire) {
     case 'awsJson':
     case 'restJson':
       return encodeJsonError(error, requestId, wire)
     case 'query':
     case 'ec2':
-      return encodeQueryError(error, STS_XMLNS, requestId)
+      return encodeQueryError(error, route === undefined ? STS_XMLNS : xmlns(route), requestId)
     case 'restXml':
       return encodeXmlError(error, requestId)
     default:

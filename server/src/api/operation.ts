@@ -4,7 +4,9 @@ import type { ChannelTokens } from '../iam/channel-tokens.ts'
 import type { ActivationGuesses } from '../iam/guess-limit.ts'
 import type { NodeKeyPrincipal, NodePrincipal, Principal, UserPrincipal } from '../iam/principal.ts'
 import type { SessionCredentials } from '../iam/session-credentials.ts'
+import type { SessionQuotas } from '../store/session-quotas.ts'
 import type { Store } from '../store/store.ts'
+import type { HeldPolls } from './held-polls.ts'
 
 /** Where everything is: part of every key in the store. */
 export type Scope = { accountId: string; region: string }
@@ -18,11 +20,15 @@ export type OperationContext = {
   origin: string
   /** The address that the request came from; empty if the connection is gone already. */
   remoteAddress: string
+  /** Aborted when the caller does not wait for the answer any more. */
+  gone: AbortSignal
   store: Store
   bus: Bus
   sessionCredentials: SessionCredentials
   channelTokens: ChannelTokens
   activationGuesses: ActivationGuesses
+  polls: HeldPolls
+  sessionQuotas: SessionQuotas
 }
 
 type Callers = {

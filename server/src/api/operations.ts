@@ -1,4 +1,13 @@
 import type { AnyOperation } from './operation.ts'
+import { acknowledgeMessage } from './operations/ec2messages/acknowledge-message.ts'
+import { deleteMessage } from './operations/ec2messages/delete-message.ts'
+import { failMessage } from './operations/ec2messages/fail-message.ts'
+import { getEndpoint } from './operations/ec2messages/get-endpoint.ts'
+import { getMessages } from './operations/ec2messages/get-messages.ts'
+import { sendReply } from './operations/ec2messages/send-reply.ts'
+import { listUserTags } from './operations/iam/list-user-tags.ts'
+import { tagUser } from './operations/iam/tag-user.ts'
+import { untagUser } from './operations/iam/untag-user.ts'
 import { addTagsToResource } from './operations/ssm/add-tags-to-resource.ts'
 import { createActivation } from './operations/ssm/create-activation.ts'
 import { createDocument } from './operations/ssm/create-document.ts'
@@ -30,6 +39,15 @@ import { getCallerIdentity } from './operations/sts/get-caller-identity.ts'
 
 /** Every operation that there is, by service and name. What is not here does not exist. */
 export const operations: Readonly<Record<string, AnyOperation | undefined>> = {
+  'ec2messages.AcknowledgeMessage': acknowledgeMessage,
+  'ec2messages.DeleteMessage': deleteMessage,
+  'ec2messages.FailMessage': failMessage,
+  'ec2messages.GetEndpoint': getEndpoint,
+  'ec2messages.GetMessages': getMessages,
+  'ec2messages.SendReply': sendReply,
+  'iam.ListUserTags': listUserTags,
+  'iam.TagUser': tagUser,
+  'iam.UntagUser': untagUser,
   'ssm.AddTagsToResource': addTagsToResource,
   'ssm.CreateActivation': createActivation,
   'ssm.CreateDocument': createDocument,

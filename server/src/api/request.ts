@@ -7,4 +7,6 @@ export type ApiRequest = HttpRequest & {
   /** As the caller addressed us: scheme, host and port. */
   origin: string
   remoteAddress: string
+  /** Aborted when nobody waits for the answer any more. */
+  gone: AbortSignal
 }

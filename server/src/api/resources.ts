@@ -14,6 +14,10 @@ export function sessionResource({ partition, scope }: OperationContext, sessionI
   return `arn:${partition}:ssm:${scope.region}:${scope.accountId}:session/${sessionId}`
 }
 
+export function userResource({ partition, scope }: OperationContext, userName: string): string {
+  return `arn:${partition}:iam::${scope.accountId}:user/${userName}`
+}
+
 /** Documents of Amazon's belong to no account. However a document of ours is given, its ARN is the same. */
 export function documentResource({ partition, scope }: OperationContext, given: string): string {
   const name = documentName(given, scope)

@@ -1,4 +1,5 @@
 import { EC2MESSAGES_TARGET_PREFIX } from '@sallyport/protocol/api/ec2messages'
+import { IAM_VERSION } from '@sallyport/protocol/api/iam'
 import { SSM_TARGET_PREFIX } from '@sallyport/protocol/api/ssm'
 import { STS_VERSION } from '@sallyport/protocol/api/sts'
 import { AwsError, authenticationError, type WireProtocol } from '@sallyport/protocol/aws/error'
@@ -22,7 +23,10 @@ const TARGETS: Readonly<Record<string, string>> = {
   [SSM_TARGET_PREFIX]: 'ssm',
   [EC2MESSAGES_TARGET_PREFIX]: 'ec2messages',
 }
-const QUERY_VERSIONS: Readonly<Record<string, string>> = { [STS_VERSION]: 'sts' }
+const QUERY_VERSIONS: Readonly<Record<string, string>> = {
+  [IAM_VERSION]: 'iam',
+  [STS_VERSION]: 'sts',
+}
 const CHANNEL_PATH = /^\/v1\/(control|data)-channel\/([^/]{1,200})$/
 
 export function routeOf(request: ApiRequest): Route {

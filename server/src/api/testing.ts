@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import type { Encoded } from '@sallyport/protocol/aws/json'
 import { type Credentials, signRequest, stringToSign } from '@sallyport/protocol/aws/sigv4'
+import { ManualClock } from '@sallyport/protocol/manual-clock'
 import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import type { Bus, BusMessage } from '../bus/bus.ts'
 import { openMemoryBus } from '../bus/memory.ts'
@@ -14,10 +15,12 @@ import { ActivationGuesses } from '../iam/guess-limit.ts'
 import { SessionCredentials } from '../iam/session-credentials.ts'
 import { loggerTo } from '../logger.ts'
 import { openSealing, type Sealing } from '../store/sealing.ts'
+import type { SessionQuotas } from '../store/session-quotas.ts'
 import type { Store } from '../store/store.ts'
 import { testScope as scope, temporaryStore } from '../store/testing.ts'
 import { Authenticator } from './authenticate.ts'
 import { Dispatch } from './dispatch.ts'
+import { HeldPolls } from './held-polls.ts'
 import type { ApiRequest } from './request.ts'
 
 export const HOST = 'sallyport.example:8443'
@@ -47,6 +50,10 @@ export class ApiForTest {
   readonly sessionCredentials = new SessionCredentials(key(1))
   readonly channelTokens = new ChannelTokens(key(2))
   readonly activationGuesses = new ActivationGuesses()
+  /** What makes held requests wait. */
+  readonly clock = new ManualClock()
+  readonly polls = new HeldPolls(this.clock)
+  readonly sessionQuotas: SessionQuotas = { perNode: 1000, perOwner: 5000 }
   readonly bus: Bus = openMemoryBus({ onError: () => {} })
   readonly published: Array<[subject: string, message: BusMessage]> = []
   readonly lines: Array<Record<string, unknown>> = []
@@ -84,7 +91,18 @@ export class ApiForTest {
       },
     })
     this.authenticator = new Authenticator({ store, sealing, scope, partition, sessionCredentials, now })
-    const context = { scope, partition, store, bus, sessionCredentials, channelTokens, activationGuesses }
+    const { polls, sessionQuotas } = this
+    const context = {
+      scope,
+      partition,
+      store,
+      bus,
+      sessionCredentials,
+      channelTokens,
+      activationGuesses,
+      polls,
+      sessionQuotas,
+    }
     this.dispatch = new Dispatch({
       authenticator: this.authenticator,
       logger: loggerTo('info', stream),
@@ -109,16 +127,17 @@ export class ApiForTest {
       body: new Uint8Array(0),
       origin: ORIGIN,
       remoteAddress: this.remoteAddress,
+      gone: new AbortController().signal,
       ...parts,
     }
   }
 
-  jsonRequest(operation: string, input: unknown): ApiRequest {
+  jsonRequest(operation: string, input: unknown, prefix = 'AmazonSSM'): ApiRequest {
     const body = Buffer.from(typeof input === 'string' ? input : JSON.stringify(input))
     const headers: Array<[string, string]> = [
       ['Host', HOST],
       ['Content-Type', 'application/x-amz-json-1.1'],
-      ['X-Amz-Target', `AmazonSSM.${operation}`],
+      ['X-Amz-Target', `${prefix}.${operation}`],
     ]
     return this.request({ headers, body })
   }
@@ -169,6 +188,23 @@ export class ApiForTest {
   /** The code of the error that it answers; empty if it answers none. */
   async code(operation: string, input: unknown, credentials = this.administrator): Promise<string> {
     return (await this.call(operation, input, credentials)).code ?? ''
+  }
+
+  /** An IAM operation in the query protocol, as the aws CLI writes it. */
+  async iam(
+    action: string,
+    input: Record<string, string>,
+    credentials = this.administrator,
+  ): Promise<Answer> {
+    const headers: Array<[string, string]> = [
+      ['Host', HOST],
+      ['Content-Type', 'application/x-www-form-urlencoded; charset=utf-8'],
+    ]
+    const body = Buffer.from(
+      new URLSearchParams({ Action: action, Version: '2010-05-08', ...input }).toString(),
+    )
+    const request = this.request({ headers, body })
+    return read(await this.handle(this.signed(request, credentials, { service: 'iam' })))
   }
 
   /** An operation without a signature. */

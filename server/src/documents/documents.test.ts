@@ -147,6 +147,12 @@ describe('parameters', () => {
     [{ p: ['c'] }, one({ allowedValues: ['a', 'b'] }), /must be one of a, b/],
     [{ p: ['B'] }, one({ allowedPattern: '^[a-z]$' }), /does not match \^\[a-z\]\$/],
     [{ p: ['a\n'] }, one({ allowedPattern: '^[a-z]$' }), /does not match/],
+    [{ p: ['a; reboot'] }, one({ allowedPattern: '[a-z]+' }), /does not match/],
+    [{ p: ['a\nreboot'] }, one({ allowedPattern: '[a-z]+|b' }), /does not match/],
+    [{ p: ['a\nreboot'] }, one({ allowedPattern: '.*' }), /does not match/],
+    [{ p: ['abc'] }, one({ maxChars: 2 }), /takes 0 to 2 characters, not 3/],
+    [{ p: ['a'] }, one({ minChars: 2 }), /takes at least 2 characters, not 1/],
+    [{ p: [] }, one({ type: 'StringList', minItems: 1 }), /takes at least 1 values, not 0/],
     [{ portNumber: ['65536'] }, forwarding, /does not match/],
     [{ portNumber: ['0'] }, forwarding, /does not match/],
     [{ portNumber: ['22; reboot'] }, forwarding, /does not match/],
@@ -156,6 +162,11 @@ describe('parameters', () => {
   test.each(wrong)('%j are refused', (given, document, message) => {
     expect(() => bind(given, document)).toThrow(message)
     expect(codeOf(() => bind(given, document))).toBe('InvalidParameters')
+  })
+
+  test('may hold line ends where nothing forbids it', () => {
+    expect(bind({ p: ['a\nb'] }, one({}))).toEqual({ p: 'a\nb' })
+    expect(bind({ p: ['a\nb'] }, one({ allowedPattern: '[a-z\\n]+' }))).toEqual({ p: 'a\nb' })
   })
 
   test('whose pattern would run for ever hold up nobody', () => {
@@ -247,6 +258,19 @@ describe('the document of a session', () => {
     await store.documents.setDefault(scope, 'mine', 2)
     const byArn = await resolve('arn:aws:ssm:us-east-1:123456789012:document/mine')
     expect(byArn).toMatchObject({ name: 'mine', version: '2', content: { sessionType: 'Port' } })
+  })
+
+  test("that says nothing of preferences goes by the account's", async () => {
+    const inputs = { idleSessionTimeout: '7' }
+    await put('bare', shell)
+    await put('own', { ...shell, inputs: {} })
+    await put('SSM-SessionManagerRunShell', { ...shell, inputs })
+    expect((await resolve('bare')).content).toEqual({ ...shell, inputs })
+    expect((await resolve('AWS-StartSSHSession')).content).toEqual({
+      ...amazonSessionDocuments['AWS-StartSSHSession'],
+      inputs,
+    })
+    expect((await resolve('own')).content.inputs).toEqual({})
   })
 
   test('is none of another account, of another type, or that is not there', async () => {

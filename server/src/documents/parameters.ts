@@ -35,7 +35,7 @@ function bindOne(
       throw invalid(`the parameter '${name}' has no default and was not given.`)
     return parameter.default
   }
-  for (const value of values) checkValue(name, parameter, value)
+  checkValues(name, parameter, values)
   if (parameter.type === 'StringList') return [...values]
   const [value] = values
   if (value === undefined || values.length > 1)
@@ -43,10 +43,24 @@ function bindOne(
   return value
 }
 
+/** Throws `InvalidParameters` if the parameter does not allow one of the values, or so many of them. */
+export function checkValues(name: string, parameter: DocumentParameter, values: readonly string[]): void {
+  for (const value of values) checkValue(name, parameter, value)
+  const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = parameter
+  if (parameter.type === 'StringList' && (values.length < minItems || values.length > maxItems)) {
+    throw invalid(`the parameter '${name}' takes ${range(minItems, maxItems)} values, not ${values.length}.`)
+  }
+}
+
 function checkValue(name: string, parameter: DocumentParameter, value: string): void {
-  const { allowedValues, allowedPattern } = parameter
+  const { allowedValues, allowedPattern, minChars = 0, maxChars = Number.POSITIVE_INFINITY } = parameter
   if (allowedValues !== undefined && !allowedValues.includes(value)) {
     throw invalid(`the parameter '${name}' must be one of ${allowedValues.join(', ')}.`)
+  }
+  if (value.length < minChars || value.length > maxChars) {
+    throw invalid(
+      `the parameter '${name}' takes ${range(minChars, maxChars)} characters, not ${value.length}.`,
+    )
   }
   if (allowedPattern === undefined) return
   const matches = matchesPattern(allowedPattern, value)
@@ -56,6 +70,10 @@ function checkValue(name: string, parameter: DocumentParameter, value: string): 
     )
   }
   if (!matches) throw invalid(`the value of the parameter '${name}' does not match ${allowedPattern}.`)
+}
+
+function range(least: number, most: number): string {
+  return most === Number.POSITIVE_INFINITY ? `at least ${least}` : `${least} to ${most}`
 }
 
 function invalid(message: string): AwsError {

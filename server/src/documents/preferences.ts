@@ -33,6 +33,23 @@ function minutes(
   )
 }
 
+/** Session types in which something is run, as some user. */
+const RUNNING_TYPES = new Set(['Standard_Stream', 'InteractiveCommands', 'NonInteractiveCommands'])
+
+/**
+ * Whether sessions run as a user that the server names, and who that is for callers who have none of their own;
+ * `defaultUser` is empty if nobody is. Agents take the words too (data-plane.md 7.1).
+ */
+export function runAsPreference({
+  sessionType,
+  inputs = {},
+}: SessionDocument): { defaultUser: string } | undefined {
+  const enabled = inputs.runAsEnabled === true || inputs.runAsEnabled === 'true'
+  if (!enabled || !RUNNING_TYPES.has(sessionType)) return undefined
+  const { runAsDefaultUser } = inputs
+  return { defaultUser: typeof runAsDefaultUser === 'string' ? runAsDefaultUser.trim() : '' }
+}
+
 /** The KMS key that the document wants the session encrypted with, if any. */
 export function kmsKeyOf(document: SessionDocument): string | undefined {
   const key = document.inputs?.kmsKeyId

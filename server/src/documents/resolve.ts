@@ -8,9 +8,24 @@ export type ResolvedDocument = { name: string; version: string; content: Session
 
 /**
  * The session document that a session runs by: the named one, or the account's preferences (control-plane.md 19).
+ * One that says nothing of preferences, as Amazon's own, goes by those of the account: they are "general preferences
+ * for all sessions" (docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-preferences-cli.html).
  * Throws `InvalidDocument` if there is none or it is of another type.
  */
 export async function resolveSessionDocument(
+  documents: Documents,
+  scope: Scope,
+  given: string | undefined,
+): Promise<ResolvedDocument> {
+  const document = await namedDocument(documents, scope, given)
+  if (document.content.inputs !== undefined || document.name === PREFERENCES_DOCUMENT) return document
+  const preferences = await documents.get(scope, PREFERENCES_DOCUMENT, '$LATEST')
+  if (preferences === undefined) return document
+  const { inputs = {} } = JSON.parse(preferences.content) as SessionDocument
+  return { ...document, content: { ...document.content, inputs } }
+}
+
+async function namedDocument(
   documents: Documents,
   scope: Scope,
   given: string | undefined,

@@ -7,6 +7,10 @@ export type DocumentParameter = {
   default?: string | string[]
   allowedPattern?: string
   allowedValues?: string[]
+  minChars?: number
+  maxChars?: number
+  minItems?: number
+  maxItems?: number
 }
 
 export type SessionDocument = {
@@ -58,16 +62,36 @@ const localPortNumber: DocumentParameter = {
   default: '0',
 }
 
-function command(sessionType: string, description: string): SessionDocument {
-  const properties = { commands: '{{ command }}', runAsElevated: false }
+function command(
+  sessionType: string,
+  description: string,
+  more: { parameters?: SessionDocument['parameters']; properties?: object } = {},
+): SessionDocument {
+  const properties = { commands: '{{ command }}', runAsElevated: false, ...more.properties }
   return {
     schemaVersion: '1.0',
     description,
     sessionType,
-    parameters: { command: { type: 'String', description: 'The command to run on the node' } },
+    parameters: {
+      command: { type: 'String', description: 'The command to run on the node' },
+      ...more.parameters,
+    },
     properties: { linux: properties, windows: properties, macos: properties },
   }
 }
+
+// Off unless asked for, as in AWS: it changes what a stock client gets to see (data-plane.md 14.3).
+const separateOutput = {
+  parameters: {
+    separateOutputStream: {
+      type: 'String',
+      description: 'Whether standard error and the exit status come apart from standard output',
+      allowedValues: ['true', 'false'],
+      default: 'false',
+    },
+  },
+  properties: { separateOutputStream: '{{ separateOutputStream }}' },
+} as const satisfies { parameters: Record<string, DocumentParameter>; properties: object }
 
 const FORWARDING = {
   portNumber: '{{ portNumber }}',
@@ -135,5 +159,6 @@ export const amazonSessionDocuments: Readonly<Record<string, SessionDocument>> =
   'AWS-StartNonInteractiveCommand': command(
     'NonInteractiveCommands',
     'Document to run a single command on a node without a terminal',
+    separateOutput,
   ),
 }

@@ -1,38 +1,37 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
+import { checkString, invalid, isObject } from './content.ts'
 import { sessionLimits } from './preferences.ts'
 import type { SessionDocument } from './session-documents.ts'
+import { checkInputs } from './validate-inputs.ts'
+import { checkParameters, checkReferences } from './validate-parameters.ts'
+import { checkProperties } from './validate-properties.ts'
 
-const SESSION_TYPES = new Set(['Standard_Stream', 'InteractiveCommands', 'NonInteractiveCommands', 'Port'])
-const PARAMETER_NAME = /^[a-zA-Z0-9]+$/
-const PARAMETER_TYPES = new Set(['String', 'StringList'])
-/** A value of another type makes a stock agent drop the whole task without a word (data-plane.md 7.1, 7.2). */
-const STRINGS = ['s3BucketName', 's3KeyPrefix', 'cloudWatchLogGroupName', 'kmsKeyId', 'runAsDefaultUser']
-const BOOLEANS = [
-  's3EncryptionEnabled',
-  'cloudWatchEncryptionEnabled',
-  'cloudWatchStreamingEnabled',
-  'runAsEnabled',
-]
+const SESSION_TYPES = ['Standard_Stream', 'InteractiveCommands', 'NonInteractiveCommands', 'Port']
 
-/** Parses the content of a session document. Throws `InvalidDocumentContent` or `InvalidDocumentSchemaVersion`. */
+/**
+ * Parses the content of a session document. Throws `InvalidDocumentContent` or `InvalidDocumentSchemaVersion` with the
+ * place of what is wrong: an agent drops what it cannot read without a word (data-plane.md 7.2).
+ */
 export function parseSessionDocument(content: string): SessionDocument {
   const document = parseObject(content)
-  if (document.schemaVersion !== '1.0') {
+  const { schemaVersion, sessionType, description, inputs, parameters, properties } = document
+  if (schemaVersion !== '1.0') {
     throw new AwsError(
       'InvalidDocumentSchemaVersion',
-      `A session document has schemaVersion "1.0", not ${JSON.stringify(document.schemaVersion)}.`,
+      `A session document has schemaVersion "1.0", not ${JSON.stringify(schemaVersion)}.`,
     )
   }
-  if (typeof document.sessionType !== 'string' || !SESSION_TYPES.has(document.sessionType)) {
-    throw invalid(`sessionType must be one of ${[...SESSION_TYPES].join(', ')}.`)
+  if (typeof sessionType !== 'string' || !SESSION_TYPES.includes(sessionType)) {
+    throw invalid(
+      `sessionType must be one of ${SESSION_TYPES.join(', ')}, not ${JSON.stringify(sessionType)}.`,
+    )
   }
-  const { inputs, parameters } = document
-  if (inputs !== undefined && !isObject(inputs)) throw invalid('inputs must be an object.')
-  for (const key of BOOLEANS) checkBoolean(key, inputs?.[key])
-  for (const key of STRINGS) checkString(`inputs.${key}`, inputs?.[key])
-  checkShellProfile(inputs?.shellProfile)
-  if (parameters !== undefined && !isObject(parameters)) throw invalid('parameters must be an object.')
-  for (const [name, parameter] of Object.entries(parameters ?? {})) checkParameter(name, parameter)
+  checkString('description', description)
+  checkInputs(inputs)
+  const declared = checkParameters(parameters)
+  checkProperties(sessionType, properties)
+  checkReferences('inputs', inputs, declared)
+  checkReferences('properties', properties, declared)
   const session = document as SessionDocument
   sessionLimits(session)
   return session
@@ -47,57 +46,4 @@ function parseObject(content: string): Record<string, unknown> {
   }
   if (!isObject(document)) throw invalid('it is not a JSON object.')
   return document
-}
-
-function checkBoolean(key: string, value: unknown): void {
-  if (value === undefined || typeof value === 'boolean') return
-  // A stock agent fails to parse the whole task over a string here (data-plane.md 7.1).
-  if (key !== 'cloudWatchStreamingEnabled' && (value === '' || value === 'true' || value === 'false')) return
-  throw invalid(`inputs.${key} must be true or false.`)
-}
-
-function checkString(place: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'string') throw invalid(`${place} must be a string.`)
-}
-
-function checkShellProfile(profile: unknown): void {
-  if (profile === undefined) return
-  if (!isObject(profile)) throw invalid('inputs.shellProfile must be an object.')
-  for (const platform of ['linux', 'windows']) {
-    checkString(`inputs.shellProfile.${platform}`, profile[platform])
-  }
-}
-
-function checkParameter(name: string, parameter: unknown): void {
-  if (!PARAMETER_NAME.test(name))
-    throw invalid(`'${name}' is no name for a parameter: letters and digits only.`)
-  if (!isObject(parameter) || !PARAMETER_TYPES.has(String(parameter.type))) {
-    throw invalid(`the parameter '${name}' must have the type String or StringList.`)
-  }
-  const { type, allowedPattern, allowedValues, default: value, description } = parameter
-  checkString(`the description of '${name}'`, description)
-  if (allowedValues !== undefined && !isStrings(allowedValues)) {
-    throw invalid(`the allowedValues of '${name}' must be a list of strings.`)
-  }
-  if (value !== undefined && !(type === 'String' ? typeof value === 'string' : isStrings(value))) {
-    throw invalid(`the default of '${name}' must be a ${type === 'String' ? 'string' : 'list of strings'}.`)
-  }
-  checkString(`the allowedPattern of '${name}'`, allowedPattern)
-  try {
-    if (typeof allowedPattern === 'string') new RegExp(allowedPattern)
-  } catch {
-    throw invalid(`the allowedPattern of '${name}' is not a regular expression.`)
-  }
-}
-
-function isStrings(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every(each => typeof each === 'string')
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function invalid(message: string): AwsError {
-  return new AwsError('InvalidDocumentContent', `The content of the document is not valid: ${message}`)
 }

@@ -16,7 +16,7 @@ export type SessionFilters = {
 
 type SessionQuery = SelectQueryBuilder<Schema, 'sessions', SessionRow>
 
-const statuses: Readonly<Record<SessionState, readonly SessionStatus[]>> = {
+export const sessionStatuses: Readonly<Record<SessionState, readonly SessionStatus[]>> = {
   Active: ['Connecting', 'Connected', 'Disconnected', 'Terminating'],
   History: ['Terminated', 'Failed'],
 }
@@ -26,7 +26,7 @@ export function applySessionFilters(
   state: SessionState,
   filters: SessionFilters,
 ): SessionQuery {
-  let filtered = query.where('status', 'in', statuses[state])
+  let filtered = query.where('status', 'in', sessionStatuses[state])
   if (filters.owner !== undefined) filtered = filtered.where('ownerArn', '=', filters.owner)
   if (filters.target !== undefined) filtered = filtered.where('nodeId', '=', filters.target)
   if (filters.status !== undefined) filtered = filtered.where('status', '=', filters.status)

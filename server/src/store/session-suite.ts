@@ -39,6 +39,35 @@ export function sessionSuite(name: string, open: () => Promise<Store>): void {
         expect(await store.sessions.get(scope, 's-2')).toBeUndefined()
       })
 
+      test('there are as many live ones of a node and of an owner as may be, however many come at once', async () => {
+        const quotas = { perNode: 3, perOwner: 5 }
+        let made = 0
+        const start = async (nodeId: string, ownerUserId: string, of: Scope = scope) => {
+          const id = `s-${++made}`
+          const stored = session(id, { nodeId, ownerUserId })
+          await store.sessions.insertWithTask(of, stored, { ...task(`t-${id}`, id), nodeId }, quotas)
+          return id
+        }
+        const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => start('mi-1', 'AIDA1')))
+        const [first, ...others] = outcomes.flatMap(outcome =>
+          outcome.status === 'fulfilled' ? outcome.value : [],
+        )
+        expect(others).toHaveLength(2)
+        expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(5)
+        expect(await store.tasks.listForNode(scope, 'mi-1'), 'and nothing is half done').toHaveLength(3)
+        await expect(start('mi-1', 'AIDA2')).rejects.toMatchObject({ quota: 'perNode' })
+
+        await start('mi-2', 'AIDA1')
+        await start('mi-2', 'AIDA1')
+        await expect(start('mi-2', 'AIDA1')).rejects.toMatchObject({
+          name: 'SessionQuotaError',
+          quota: 'perOwner',
+        })
+        for (const other of elsewhere()) await start('mi-1', 'AIDA1', other)
+        await store.sessions.setStatus(scope, first ?? '', 'Terminated', { now: 9 })
+        await start('mi-1', 'AIDA1')
+      })
+
       test('the status moves along its allowed steps and never leaves an end', async () => {
         const statuses = [
           'Connecting',

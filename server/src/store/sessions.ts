@@ -3,6 +3,7 @@ import { fromColumn, toColumn } from './json-column.ts'
 import { type Page, type PageRequest, rowsToRead, startAfter, toPage } from './pages.ts'
 import type { Json, Schema, Scope, SessionRow, SessionStatus } from './schema.ts'
 import { applySessionFilters, type SessionFilters, type SessionState } from './session-filters.ts'
+import { enforceQuotas, type SessionQuotas } from './session-quotas.ts'
 import { insertTask, type NewTask } from './tasks.ts'
 
 type JsonColumns = 'documentContent' | 'parameters' | 'agreed' | 'dataPlane'
@@ -68,9 +69,18 @@ export function sessionsIn(db: Kysely<Schema>) {
   return {
     insert: (scope: Scope, session: NewSession): Promise<Session> => insertSession(db, scope, session),
 
-    /** Both or neither: a session whose node is never told of it would wait for nothing. */
-    insertWithTask(scope: Scope, session: NewSession, task: NewTask): Promise<Session> {
+    /**
+     * Both or neither: a session whose node is never told of it would wait for nothing. Rejects with
+     * SessionQuotaError if there would be too many.
+     */
+    insertWithTask(
+      scope: Scope,
+      session: NewSession,
+      task: NewTask,
+      quotas?: SessionQuotas,
+    ): Promise<Session> {
       return db.transaction().execute(async transaction => {
+        if (quotas !== undefined) await enforceQuotas(transaction, scope, session, quotas)
         await insertTask(transaction, scope, task)
         return insertSession(transaction, scope, session)
       })

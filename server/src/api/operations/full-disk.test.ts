@@ -29,7 +29,11 @@ test('a full disk is told to whoever wants something stored, and nothing is half
   const pages = Object.values(first ?? {})[0] ?? 0
   await sql.raw(`PRAGMA max_page_count = ${pages + 2}`).execute(api.store.db)
 
-  const big = JSON.stringify({ schemaVersion: '1.0', sessionType: 'Port', description: 'x'.repeat(60_000) })
+  const big = JSON.stringify({
+    schemaVersion: '1.0',
+    sessionType: 'Standard_Stream',
+    description: 'x'.repeat(60_000),
+  })
   const machine = { Fingerprint: 'f', PublicKey: publicKeyText, PublicKeyType: 'Rsa' }
   const document = await api.call('CreateDocument', { Name: 'big', DocumentType: 'Session', Content: big })
   expect(document).toMatchObject({

@@ -3,6 +3,7 @@ import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import type { SessionTask } from '@sallyport/protocol/control-channel'
 import { nodeSubject } from '@sallyport/server/bus/bus'
+import { checkAgent } from '@sallyport/server/documents/agent-requirements'
 import { bindParameters } from '@sallyport/server/documents/parameters'
 import { kmsKeyOf, sessionLimits } from '@sallyport/server/documents/preferences'
 import { type ResolvedDocument, resolveSessionDocument } from '@sallyport/server/documents/resolve'
@@ -10,10 +11,12 @@ import { PREFERENCES_DOCUMENT } from '@sallyport/server/documents/session-docume
 import { CLIENT_TOKEN_LIFETIME, newClientToken } from '@sallyport/server/iam/channel-tokens'
 import { base32 } from '@sallyport/server/iam/session-credentials'
 import type { Json } from '@sallyport/server/store/schema'
+import { SessionQuotaError, type SessionQuotas } from '@sallyport/server/store/session-quotas'
 import { operation } from '../../operation.ts'
 import { documentResource, nodeResource } from '../../resources.ts'
 import { streamUrl } from '../../stream-url.ts'
 import { connectedNode } from '../../target.ts'
+import { runAsUser } from './run-as-user.ts'
 
 /** A session id has at most 96 characters (control-plane.md 19); 160 bits of it are random. */
 const MAXIMUM_NAME = 60
@@ -30,18 +33,20 @@ export const startSession = operation({
     documentResource(context, input.DocumentName ?? PREFERENCES_DOCUMENT),
   ],
   run: async (context, input, principal) => {
-    const { store, scope, now, bus, origin } = context
+    const { store, scope, now, bus, origin, sessionQuotas } = context
     const document = await resolveSessionDocument(store.documents, scope, input.DocumentName)
     refuseEncryption(document)
     const parameters = bindParameters(document.content, input.Parameters ?? {})
     const limits = sessionLimits(document.content)
+    const runAs = await runAsUser(context, document, principal)
     const node = await connectedNode(context, input.Target)
+    checkAgent(document, node)
     const sessionId = newSessionId(principal.userName)
     const { token, hash } = newClientToken()
     const task: SessionTask = {
       DocumentName: document.name,
       SessionId: sessionId,
-      RunAsUser: '',
+      RunAsUser: runAs ?? '',
       SessionOwner: principal.arn,
       Parameters: parameters,
       DocumentContent: { inputs: {}, parameters: {}, ...document.content },
@@ -52,7 +57,7 @@ export const startSession = operation({
         `The document and its parameters have more than ${MAXIMUM_TASK / 1024} KB together.`,
       )
     }
-    await store.sessions.insertWithTask(
+    const stored = store.sessions.insertWithTask(
       scope,
       {
         sessionId,
@@ -64,6 +69,7 @@ export const startSession = operation({
         documentContent: document.content as Json,
         parameters,
         reason: input.Reason ?? null,
+        runAsUser: runAs,
         startedAt: now,
         ...limits,
         clientTokenHash: hash,
@@ -77,7 +83,11 @@ export const startSession = operation({
         payload: task as Json,
         createdAt: now,
       },
+      sessionQuotas,
     )
+    await stored.catch(error => {
+      throw error instanceof SessionQuotaError ? tooMany(error.quota, node.nodeId, sessionQuotas) : error
+    })
     await bus.publish(nodeSubject(scope, node.nodeId), { type: 'tasks' })
     return { SessionId: sessionId, TokenValue: token, StreamUrl: streamUrl(origin, sessionId) }
   },
@@ -87,6 +97,15 @@ export const startSession = operation({
 function newSessionId(name: string): string {
   const safe = name.replace(/[^a-zA-Z0-9@._=+-]/g, '-').slice(0, MAXIMUM_NAME)
   return `${safe}-${base32(randomBytes(SUFFIX_BYTES)).toLowerCase()}`
+}
+
+/** Not the name of an error that clients try again after: nothing changes until some session ends. */
+function tooMany(quota: keyof SessionQuotas, nodeId: string, quotas: SessionQuotas): AwsError {
+  const whose = quota === 'perNode' ? `${nodeId} has` : 'You have'
+  return new AwsError(
+    'ServiceQuotaExceededException',
+    `${whose} ${quotas[quota]} sessions already, which is the most at a time. End one that is not needed (aws ssm describe-sessions --state Active, aws ssm terminate-session).`,
+  )
 }
 
 /** DESIGN 6.7: refused, never downgraded. */

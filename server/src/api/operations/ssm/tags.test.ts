@@ -29,7 +29,7 @@ test('tags are added, replaced and removed', async () => {
 })
 
 test('documents have tags too', async () => {
-  const Content = JSON.stringify({ schemaVersion: '1.0', sessionType: 'Port' })
+  const Content = JSON.stringify({ schemaVersion: '1.0', sessionType: 'Standard_Stream' })
   await api.ok('CreateDocument', { Name: 'mine', DocumentType: 'Session', Content })
   const mine = { ResourceType: 'Document', ResourceId: 'mine' }
   await api.ok('AddTagsToResource', { ...mine, Tags: [{ Key: 'k', Value: 'v' }] })

@@ -1,0 +1,74 @@
+import { ManualClock } from '@sallyport/protocol/manual-clock'
+import { expect, test } from 'vitest'
+import { HeldPolls, HOLD_MS, MAXIMUM_POLLS, MAXIMUM_POLLS_PER_NODE } from './held-polls.ts'
+
+const waiting = () => new AbortController().signal
+
+/** A poll, and whether it was let go. */
+async function hold(polls: HeldPolls, nodeId: string, gone = waiting()) {
+  const poll = { over: false }
+  void polls.hold(nodeId, gone).then(() => {
+    poll.over = true
+  })
+  return poll
+}
+const settled = () => Promise.resolve().then(() => {})
+
+test('a poll is held for fifteen seconds, and leaves nothing behind', async () => {
+  const clock = new ManualClock()
+  const polls = new HeldPolls(clock)
+  const poll = await hold(polls, 'mi-1')
+  await clock.play(HOLD_MS - 1)
+  expect(poll.over).toBe(false)
+  await clock.play(1)
+  expect(poll.over).toBe(true)
+  expect([polls.size, clock.pending]).toEqual([0, 0])
+})
+
+test('a poll ends when its caller has gone, and does not begin for one who has', async () => {
+  const clock = new ManualClock()
+  const polls = new HeldPolls(clock)
+  const caller = new AbortController()
+  const poll = await hold(polls, 'mi-1', caller.signal)
+  caller.abort()
+  await settled()
+  expect(poll.over).toBe(true)
+  await polls.hold('mi-1', caller.signal)
+  expect([polls.size, clock.pending]).toEqual([0, 0])
+})
+
+test('all polls end with the server, and none begins after', async () => {
+  const clock = new ManualClock()
+  const polls = new HeldPolls(clock)
+  const held = await Promise.all(['mi-1', 'mi-2'].map(node => hold(polls, node)))
+  polls.close()
+  await settled()
+  expect(held).toEqual([{ over: true }, { over: true }])
+  await polls.hold('mi-1', waiting())
+  expect([polls.size, clock.pending]).toEqual([0, 0])
+})
+
+test('of too many polls of one node the oldest is let go', async () => {
+  const polls = new HeldPolls(new ManualClock())
+  const other = await hold(polls, 'mi-2')
+  const held = []
+  for (let i = 0; i <= MAXIMUM_POLLS_PER_NODE; i++) held.push(await hold(polls, 'mi-1'))
+  await settled()
+  expect(held.map(({ over }) => over)).toEqual([true, ...Array(MAXIMUM_POLLS_PER_NODE).fill(false)])
+  expect(other.over).toBe(false)
+  expect(polls.size).toBe(MAXIMUM_POLLS_PER_NODE + 1)
+})
+
+test('of too many in all the oldest is let go', async () => {
+  const clock = new ManualClock()
+  const polls = new HeldPolls(clock)
+  const first = await hold(polls, 'mi-0')
+  for (let i = 1; i < MAXIMUM_POLLS; i++) void polls.hold(`mi-${i}`, waiting())
+  await settled()
+  expect(first.over).toBe(false)
+  const last = await hold(polls, 'mi-last')
+  await settled()
+  expect([first.over, last.over, polls.size]).toEqual([true, false, MAXIMUM_POLLS])
+  polls.close()
+  expect(clock.pending).toBe(0)
+})

@@ -1,0 +1,70 @@
+import { AwsError } from '@sallyport/protocol/aws/error'
+import { OWN_AGENT_NAME } from '@sallyport/protocol/versions'
+import type { ManagedNode } from '../store/nodes.ts'
+import type { ResolvedDocument } from './resolve.ts'
+
+/** Which release of AWS's agent brought each session type (github.com/aws/amazon-ssm-agent, RELEASENOTES.md). */
+const SINCE: Readonly<Record<string, string>> = {
+  InteractiveCommands: '2.3.668.0',
+  NonInteractiveCommands: '3.0.1124.0',
+  Port: '2.3.672.0',
+}
+/** docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-sessions-start.html */
+const REMOTE_HOST_SINCE = '3.1.1374.0'
+
+/**
+ * Throws `TargetNotConnected` if the node's agent cannot do what the document asks for. An agent that is too old for a
+ * session type says so itself, so one whose version is not known is let try; but it would silently connect to another
+ * host than the wanted one, or to any, and must be known to be able.
+ */
+export function checkAgent({ name, content }: ResolvedDocument, node: ManagedNode): void {
+  const version = readVersion(node.agentVersion)
+  const { host, allowedDestinations } = portProperties(content.sessionType, content.properties)
+  if (allowedDestinations !== undefined && node.agentName !== OWN_AGENT_NAME) {
+    throw unable(
+      node,
+      `document ${name} restricts where connections go (properties.allowedDestinations), which only ${OWN_AGENT_NAME} obeys. Install it on the node, or use a document without the restriction.`,
+    )
+  }
+  if (host !== undefined && host !== '' && !isSince(version, REMOTE_HOST_SINCE)) {
+    throw unable(
+      node,
+      `document ${name} forwards to a remote host, which needs version ${REMOTE_HOST_SINCE} or later. Update the agent on the node.`,
+    )
+  }
+  const since = Object.hasOwn(SINCE, content.sessionType) ? SINCE[content.sessionType] : undefined
+  if (since === undefined || version === undefined || isSince(version, since)) return
+  throw unable(
+    node,
+    `document ${name} starts sessions of type ${content.sessionType}, which need version ${since} or later. Update the agent on the node.`,
+  )
+}
+
+function portProperties(
+  sessionType: string,
+  properties: unknown,
+): { host?: unknown; allowedDestinations?: unknown } {
+  if (sessionType !== 'Port' || typeof properties !== 'object' || properties === null) return {}
+  return properties
+}
+
+/** Undefined for what is no version, which anybody may have sent. */
+function readVersion(text: string | null): number[] | undefined {
+  return text !== null && /^\d{1,9}(\.\d{1,9}){0,9}$/.test(text) ? text.split('.').map(Number) : undefined
+}
+
+/** By components, as agents compare versions; missing ones are zero (data-plane.md 12.5). */
+function isSince(version: number[] | undefined, since: string): boolean {
+  if (version === undefined) return false
+  const wanted = since.split('.').map(Number)
+  const first = wanted.findIndex((part, i) => (version[i] ?? 0) !== part)
+  return first === -1 || (version[first] ?? 0) > (wanted[first] ?? 0)
+}
+
+function unable({ nodeId, agentName, agentVersion }: ManagedNode, reason: string): AwsError {
+  // Both are the node's own words, and the message goes to a terminal.
+  const name = agentName !== null && /^[\w.-]{1,64}$/.test(agentName) ? agentName : 'an agent'
+  const version =
+    readVersion(agentVersion) === undefined ? 'of an unknown version' : `version ${agentVersion}`
+  return new AwsError('TargetNotConnected', `${nodeId} runs ${name} ${version}, but ${reason}`)
+}

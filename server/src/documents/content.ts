@@ -1,0 +1,41 @@
+import { AwsError } from '@sallyport/protocol/aws/error'
+
+// What the checks of a document's parts share. A place is a path in the JSON, such as `properties.linux.commands`.
+
+export function invalid(message: string): AwsError {
+  return new AwsError('InvalidDocumentContent', `The content of the document is not valid: ${message}`)
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+export function isStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(each => typeof each === 'string')
+}
+
+export function checkString(place: string, value: unknown): asserts value is string | undefined {
+  if (value !== undefined && typeof value !== 'string') throw invalid(`${place} must be a string.`)
+}
+
+export function checkObject(
+  place: string,
+  value: unknown,
+): asserts value is Record<string, unknown> | undefined {
+  if (value !== undefined && !isObject(value)) throw invalid(`${place} must be an object.`)
+}
+
+const REFERENCE = /\{\{\s*([a-zA-Z0-9]+)\s*\}\}/g
+
+/**
+ * The parameters that a text refers to. Others' templates, such as `{{ssm:name}}` or the `{{.ID}}` of a command line,
+ * are none of ours: agents leave them as they are (data-plane.md 7.1).
+ */
+export function referencesIn(text: string): string[] {
+  return [...text.matchAll(REFERENCE)].map(([, name]) => name ?? '')
+}
+
+/** Whether what stands here is known only when a session starts. */
+export function isTemplate(value: string): boolean {
+  return referencesIn(value).length > 0
+}
