@@ -108,10 +108,7 @@ describe('a data channel opens', () => {
 
   test('for a peer whose node has no room with reading stopped', async () => {
     const client = open(data(session.sessionId), ANONYMOUS)
-    client.receive(
-      opening(clientToken),
-      ...Array.from({ length: 3 }, (_, i) => input(i, 'x'.repeat(500_000))),
-    )
+    client.receive(opening(clientToken), ...Array.from({ length: 3 }, (_, i) => input(i, 'x'.repeat(60_000))))
     await eventually(() => client.paused && attached().length === 1).toBe(true)
     const { token, hash } = newClientToken()
     await store.sessions.setClientToken(scope, session.sessionId, {

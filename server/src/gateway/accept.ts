@@ -13,6 +13,7 @@ import type { Logger } from '../logger.ts'
 import type { Scope } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import type { Gateway } from './gateway.ts'
+import { MAXIMUM_DATA_FRAME, MAXIMUM_PARTS } from './session-memory.ts'
 
 /** How long a websocket may stay silent before its opening frame. */
 const OPEN_TIMEOUT = 10_000
@@ -20,6 +21,8 @@ const MAXIMUM_OPENING = 16 * 1024
 const PATH = /^\/v1\/(control|data)-channel\/([^/?]{1,200})$/
 /** Beyond so many websockets without an opening frame the one that waits longest is dropped. */
 export const MAXIMUM_WAITING = 4096
+/** Stock agents write at most 142,000 bytes at once (data-plane.md 2.5). */
+const MAXIMUM_CONTROL_FRAME = 256 * 1024
 /** RFC 6455 7.4.1: policy violation. */
 const REFUSED_CLOSE = 1008
 const OVERLOADED_CLOSE = 1011
@@ -46,6 +49,13 @@ export function channelPath(path: string): ChannelPath | undefined {
   }
 }
 
+/** A peer that dribbles bytes, or cuts its messages to shreds, would cost hundreds of bytes for each that it sends. */
+function newServer(maxPayload: number): WebSocketServer {
+  const parts = { maxFragments: MAXIMUM_PARTS, maxBufferedChunks: MAXIMUM_PARTS }
+  const options = { ...WEBSOCKET_OPTIONS, ...parts, maxPayload }
+  return new WebSocketServer({ noServer: true, clientTracking: false, ...options })
+}
+
 class Refusal extends Error {}
 
 /** Nothing that still comes is kept: a peer may go on sending until it has answered the close. */
@@ -59,7 +69,10 @@ export class Accept {
   readonly #options: AcceptOptions
   /** What is waited for an opening frame of, by what refuses it; the longest first. */
   readonly #waiting = new Set<(reason: string) => void>()
-  readonly #server = new WebSocketServer({ noServer: true, clientTracking: false, ...WEBSOCKET_OPTIONS })
+  readonly #servers = {
+    control: newServer(MAXIMUM_CONTROL_FRAME),
+    data: newServer(MAXIMUM_DATA_FRAME),
+  }
 
   constructor(options: AcceptOptions) {
     this.#options = options
@@ -73,7 +86,7 @@ export class Accept {
     path: ChannelPath,
     principal: Principal,
   ): void {
-    this.#server.handleUpgrade(request, socket, head, websocket => {
+    this.#servers[path.kind].handleUpgrade(request, socket, head, websocket => {
       const connection = wrapWebSocket(websocket, socket as Socket)
       this.open(connection, path, principal)
     })

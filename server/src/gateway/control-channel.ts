@@ -23,6 +23,11 @@ const TASK_RETRY = 2_000
 /** Results that wait to be stored before the node's socket is not read for a while. */
 export const MAXIMUM_RESULTS = 16
 const PROTOCOL_ERROR_CLOSE = 1002
+const GATEWAY_ONLY: ReadonlySet<string> = new Set([
+  MessageType.interactiveShell,
+  MessageType.channelClosed,
+  MessageType.agentTaskAcknowledge,
+])
 
 export type ControlChannelOptions = {
   nodeId: string
@@ -174,17 +179,21 @@ export class ControlChannel {
   #receive(data: Uint8Array): void {
     try {
       const message = decodeMessage(this.#options.crypto, data)
+      if (GATEWAY_ONLY.has(message.messageType)) {
+        throw new ProtocolError('unexpected-message', `an agent must not send ${message.messageType}`)
+      }
       // Telemetry, update results and what later agents may send: accepted and ignored (data-plane.md 3.2).
       if (message.messageType !== MessageType.agentTaskComplete) return
       this.#store(message, taskCompletePayload.decode(message.payload))
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      this.#options.logger.warn(
-        { nodeId: this.#options.nodeId, code: error.code, reason: error.message },
-        'protocol violation',
-      )
-      this.close(PROTOCOL_ERROR_CLOSE, error.message)
+      this.#violation(error)
     }
+  }
+
+  #violation({ code, message }: ProtocolError): void {
+    this.#options.logger.warn({ nodeId: this.#options.nodeId, code, reason: message }, 'protocol violation')
+    this.close(PROTOCOL_ERROR_CLOSE, message)
   }
 
   /** One after the other: of the two results of a failed session (data-plane.md 7.4) the first is the cause. */
@@ -203,6 +212,7 @@ export class ControlChannel {
       await onTaskComplete(result)
       connection.send(encodeTaskAcknowledge(crypto, clock.now(), message.messageId, result.TaskId))
     } catch (error) {
+      if (error instanceof ProtocolError) return this.#violation(error)
       // Unacknowledged, the agent sends it again.
       logger.error({ nodeId: this.#options.nodeId, err: error }, 'a result could not be stored')
     }

@@ -1,12 +1,9 @@
 import type { Clock } from '@sallyport/protocol/clock'
 import { Liveness } from '@sallyport/protocol/liveness'
 import type { Connection } from '@sallyport/protocol/transport/transport'
+import { FrameQueue } from './frame-queue.ts'
+import { HALF_LIMIT, QUEUE_LIMIT, SOCKET_LIMIT } from './session-memory.ts'
 
-/** Frames kept for an end that is away, bytes; beyond it the other end's socket is not read. */
-export const QUEUE_LIMIT = 1024 * 1024
-/** Bytes on their way into a socket before its counterpart is not read for a while. */
-export const SOCKET_HIGH_WATER = 512 * 1024
-const SOCKET_LOW_WATER = 128 * 1024
 /** RFC 6455 7.4.1: a peer that closes so has done what it came for. */
 const NORMAL_CLOSE = 1000
 
@@ -26,16 +23,18 @@ export type HalfOptions = {
 }
 
 /**
- * One end of a session at the gateway: its current socket if it has one, and the frames that wait for the next.
+ * One end of a session at the gateway: its current socket if it has one, and the frames that wait for it.
  * A newer socket replaces an older one (data-plane.md 11.4).
  */
 export class Half {
   readonly #options: HalfOptions
+  readonly #queue = new FrameQueue()
   #connection: Connection | undefined
-  #queue: Uint8Array[] = []
-  #queuedBytes = 0
+  #withheld = false
   #congested = false
   #held = false
+  /** What the frames in the socket are views of. */
+  #pinned: ArrayBufferLike | undefined
   /** A stock plugin never notices a dead path by itself (data-plane.md 5). */
   #liveness: Liveness | undefined
 
@@ -43,17 +42,18 @@ export class Half {
     this.#options = options
   }
 
-  get role(): Role {
-    return this.#options.role
-  }
-
   get connected(): boolean {
     return this.#connection !== undefined
   }
 
+  /** So much waits for this end that the other one is not read. */
+  get congested(): boolean {
+    return this.#congested
+  }
+
   /** Bytes kept for this end: in the queue, or in its socket. */
   get bufferedBytes(): number {
-    return this.#queuedBytes + (this.#connection?.bufferedBytes ?? 0)
+    return this.#queue.byteLength + (this.#connection?.bufferedBytes ?? 0)
   }
 
   /** Takes over a socket whose opening frame was good. Frames that waited go out at once. */
@@ -84,25 +84,27 @@ export class Half {
     // It may have been closed before it came here; then the frames wait for the next.
     if (this.#connection !== connection) return
     if (this.#held) connection.pause()
-    const queue = this.#queue
-    this.#queue = []
-    this.#queuedBytes = 0
-    for (const frame of queue) connection.send(frame)
-    this.#measure()
+    this.#pump()
   }
 
-  /** Sends now, or when this end is back. */
+  /** Sends now, or when this end is back and has room. */
   send(frame: Uint8Array): void {
-    if (this.#connection === undefined) {
-      this.#queue.push(frame)
-      this.#queuedBytes += frame.length
-    } else this.#connection.send(frame)
+    const connection = this.#connection
+    if (connection === undefined || this.#withheld || this.#queue.byteLength > 0) this.#queue.push(frame)
+    else if (connection.bufferedBytes >= SOCKET_LIMIT) this.#queue.push(frame)
+    else this.#write(connection, frame)
     this.#measure()
   }
 
   /** Sends if this end is there; for messages that mean nothing later. */
   sendIfConnected(frame: Uint8Array): void {
-    this.#connection?.send(frame)
+    if (this.#connection !== undefined) this.send(frame)
+  }
+
+  /** Frames for this end wait (true) although it is there, or go out again. */
+  withhold(withheld: boolean): void {
+    this.#withheld = withheld
+    this.#pump()
   }
 
   /** Stops (true) or restarts reading from this end: the other end has no room. */
@@ -116,10 +118,17 @@ export class Half {
     }
   }
 
+  /** Drops the socket alone, as its loss would: what waits for this end waits for its next one. */
+  disconnect(code: number, reason: string): void {
+    const connection = this.#connection
+    if (connection === undefined) return
+    connection.close(code, reason)
+    this.#lost(connection, reason, false)
+  }
+
   close(code: number, reason: string): void {
     this.#drop(code, reason)
-    this.#queue = []
-    this.#queuedBytes = 0
+    this.#queue.clear()
     this.#measure()
   }
 
@@ -139,18 +148,48 @@ export class Half {
   }
 
   #drained(connection: Connection): void {
-    if (this.#connection === connection) this.#measure()
+    if (this.#connection === connection) this.#pump()
+  }
+
+  #pump(): void {
+    const connection = this.#connection
+    if (connection !== undefined && !this.#withheld) {
+      while (connection.bufferedBytes < SOCKET_LIMIT) {
+        const frame = this.#queue.shift()
+        if (frame === undefined) break
+        connection.send(frame)
+      }
+    }
+    this.#measure()
+  }
+
+  /** A small frame is a view of the whole read that it came with; a socket that is slow must not keep many of those. */
+  #write(connection: Connection, frame: Uint8Array): void {
+    const free = connection.bufferedBytes === 0 || frame.buffer === this.#pinned
+    const wasteful = frame.buffer.byteLength > 2 * frame.length
+    if (wasteful && !free) return connection.send(new Uint8Array(frame))
+    this.#pinned = frame.buffer
+    connection.send(frame)
   }
 
   #measure(): void {
-    const limit = this.#connection === undefined ? QUEUE_LIMIT : SOCKET_HIGH_WATER
     const bytes = this.bufferedBytes
-    if (!this.#congested && bytes > limit) {
+    if (bytes > HALF_LIMIT) return this.#overflow()
+    if (!this.#congested && bytes > QUEUE_LIMIT) {
       this.#congested = true
       this.#options.onRoom(false)
-    } else if (this.#congested && bytes <= SOCKET_LOW_WATER) {
+    } else if (this.#congested && bytes <= SOCKET_LIMIT) {
       this.#congested = false
       this.#options.onRoom(true)
     }
+  }
+
+  /** The other end is not read, so this is what the gateway itself had to say to an end that does not listen. */
+  #overflow(): void {
+    this.#queue.clear()
+    const connection = this.#connection
+    if (connection === undefined) return this.#measure()
+    connection.terminate()
+    this.#lost(connection, `does not read: more than ${HALF_LIMIT} bytes wait for it`, false)
   }
 }

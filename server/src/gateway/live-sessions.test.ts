@@ -1,7 +1,9 @@
 import { taskAcknowledgePayload } from '@sallyport/protocol/control-channel'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sessionSubject } from '../bus/bus.ts'
 import type { Store } from '../store/store.ts'
-import { temporaryStore } from '../store/testing.ts'
+import { testScope as scope, temporaryStore } from '../store/testing.ts'
+import { DISCONNECTED_AFTER } from './client-presence.ts'
 import { closings, eventually, GatewayForTest, result, timing } from './gateway-testing.ts'
 import { decode, output, sessionState } from './testing.ts'
 
@@ -120,7 +122,7 @@ describe('a session', () => {
     for (let i = 0; i < 50; i++) {
       const session = await server.start(node)
       const [client, agent] = [server.attach(session, 'client'), server.attach(session, 'agent')]
-      agent.receive(output(0), sessionState('Terminating'))
+      agent.receive(output(0), sessionState('Terminating', session.sessionId))
       await eventually(() => closings(client)).toHaveLength(1)
       client.lose()
     }
@@ -179,14 +181,19 @@ describe("a node's word that a session is over", () => {
     await eventually(() => server.gateway.sessionCount).toBe(0)
   })
 
-  test('is believed about its own sessions only', async () => {
+  test('is believed about its own sessions only; about those of others it ends its control channel', async () => {
     const server = setUp()
     const [node, other] = [await server.node(), await server.node()]
     const control = await server.online(other)
     const session = await server.start(node)
     const client = server.attach(session, 'client')
     control.receive(result(session, 'Failed', 'hijacked'))
-    await eventually(() => control.types).toEqual(['agent_task_acknowledge'])
+    const reason = `it speaks for the session of another node, ${session.sessionId}`
+    await eventually(() => control.closedWith).toEqual({ code: 1002, reason })
+    expect(server.log.lines).toContainEqual(
+      expect.objectContaining({ msg: 'protocol violation', nodeId: other, reason }),
+    )
+    expect(control.types).not.toContain('agent_task_acknowledge')
     expect(await server.status(session)).toBe('Connecting')
     expect(await server.tasks(node)).toEqual(['start-session'])
     expect(closings(client)).toEqual([])
@@ -200,5 +207,71 @@ describe("a node's word that a session is over", () => {
     server.attach(session, 'client')
     control.receive(result(session, 'Failed', 'x'.repeat(100_000)))
     await eventually(async () => (await server.session(session))?.details?.length).toBe(2500)
+  })
+})
+
+describe('the status of a session', () => {
+  test('says that its client is away, and that it is back; a blink of the network is not worth a word', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const session = await server.start(node)
+    const client = server.attach(session, 'client')
+    server.attach(session, 'agent')
+    await eventually(() => server.status(session)).toBe('Connected')
+    const told: unknown[] = []
+    server.bus.subscribe(sessionSubject(scope, session.sessionId), message => void told.push(message))
+
+    client.lose()
+    server.clock.advance(DISCONNECTED_AFTER - 1)
+    const again = server.attach(session, 'client')
+    server.clock.advance(MINUTE)
+    expect(await server.status(session)).toBe('Connected')
+    expect(told).toEqual([])
+
+    again.lose()
+    server.clock.advance(DISCONNECTED_AFTER)
+    await eventually(() => server.status(session)).toBe('Disconnected')
+    server.attach(session, 'client')
+    await eventually(() => server.status(session)).toBe('Connected')
+    await eventually(() => told).toEqual([
+      { type: 'status', status: 'Disconnected' },
+      { type: 'status', status: 'Connected' },
+    ])
+  })
+
+  test('is set right by the next life of the server', async () => {
+    const first = setUp()
+    const now = first.clock.now()
+    const token = { clientTokenHash: 'hash', clientTokenExpiresAt: now + MINUTE }
+    const session = await first.start(await first.node(), token)
+    await store.sessions.useClientToken(scope, session.sessionId, 'hash', now)
+    first.attach(session, 'client')
+    first.attach(session, 'agent')
+    await eventually(() => first.status(session)).toBe('Connected')
+    first.gateway.close()
+
+    const second = setUp()
+    await second.gateway.restore()
+    second.clock.advance(DISCONNECTED_AFTER)
+    await eventually(() => second.status(session)).toBe('Disconnected')
+    second.gateway.close()
+
+    const third = setUp()
+    await third.gateway.restore()
+    third.attach((await third.session(session)) ?? session, 'client')
+    await eventually(() => third.status(session)).toBe('Connected')
+  })
+
+  test('that it ended with stays, whoever leaves then', async () => {
+    const server = setUp()
+    const session = await server.start(await server.node())
+    const client = server.attach(session, 'client')
+    server.attach(session, 'agent')
+    client.lose()
+    await server.terminate(session)
+    await eventually(() => server.gateway.sessionCount).toBe(0)
+    server.clock.advance(MINUTE)
+    expect(await server.status(session)).toBe('Terminated')
+    expect(server.clock.pending).toBe(0)
   })
 })

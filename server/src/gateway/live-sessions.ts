@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { type TaskComplete, TaskStatus } from '@sallyport/protocol/control-channel'
+import { ProtocolError } from '@sallyport/protocol/errors'
 import type { Connection } from '@sallyport/protocol/transport/transport'
 import { type BusMessage, nodeSubject, sessionSubject } from '../bus/bus.ts'
 import type { Session } from '../store/sessions.ts'
+import type { RecordedPresence } from './client-presence.ts'
 import type { Role } from './half.ts'
 import { eventText, eventType, type GatewayOptions, GOING_AWAY_CLOSE } from './options.ts'
 import type { Ending, SessionFacts } from './session-deadlines.ts'
@@ -57,7 +59,13 @@ export class LiveSessions {
   async taskComplete(nodeId: string, result: TaskComplete): Promise<void> {
     const { store, scope } = this.#options
     const session = await store.sessions.get(scope, result.TaskId)
-    if (session === undefined || session.nodeId !== nodeId) return
+    if (session === undefined) return
+    if (session.nodeId !== nodeId) {
+      throw new ProtocolError(
+        'unexpected-message',
+        `it speaks for the session of another node, ${result.TaskId}`,
+      )
+    }
     await store.tasks.deleteForSession(scope, session.sessionId)
     const output = (result.Output ?? '').slice(0, MAXIMUM_OUTPUT)
     const status = result.FinalTaskStatus === TaskStatus.failed ? 'Failed' : 'Terminated'
@@ -142,6 +150,7 @@ export class LiveSessions {
       pongTimeout: timing.pongTimeoutMs,
       onConnected: () =>
         this.#store(sessionId, store.sessions.setStatus(scope, sessionId, 'Connected', { now: clock.now() })),
+      onClient: status => this.#store(sessionId, this.#recordClient(sessionId, status)),
       onAgreed: agreed => this.#store(sessionId, store.sessions.setAgreed(scope, sessionId, agreed)),
       onFinished: ending => this.#store(sessionId, this.#finish(facts, ending)),
       onEnding: ending => this.#store(sessionId, this.#end(facts, ending)),
@@ -150,6 +159,13 @@ export class LiveSessions {
         this.#sessions.delete(sessionId)
       },
     })
+  }
+
+  /** As long as the session goes on: a status that was reached meanwhile stays. */
+  async #recordClient(sessionId: string, status: RecordedPresence): Promise<void> {
+    const { store, scope, bus, clock } = this.#options
+    if (!(await store.sessions.setStatus(scope, sessionId, status, { now: clock.now() }))) return
+    await bus.publish(sessionSubject(scope, sessionId), { type: 'status', status })
   }
 
   /** The session is over at its node. A client that is on its way still gets the last of it, and the reason. */
@@ -211,6 +227,7 @@ function factsOf(session: Session): SessionFacts {
     maxDurationMs,
     agentCame: session.connectedAt !== null,
     clientCame: session.clientTokenUsedAt !== null,
+    disconnected: session.status === 'Disconnected',
     agreed: session.agreed !== null,
   }
 }

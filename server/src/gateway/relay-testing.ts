@@ -5,7 +5,7 @@ import { Relay } from './relay.ts'
 import { FakeConnection } from './testing.ts'
 
 /** A relay, what it told its owner, and the means to put ends to it. */
-export function relayForTest(options: { mayPauseAgent?: boolean; agreed?: boolean } = {}) {
+export function relayForTest(options: { sessionType?: string; agreed?: boolean } = {}) {
   const clock = new ManualClock()
   const told: string[] = []
   const relay = new Relay({
@@ -15,12 +15,14 @@ export function relayForTest(options: { mayPauseAgent?: boolean; agreed?: boolea
     clock,
     pingEvery: 30_000,
     pongTimeout: 10_000,
-    mayPauseAgent: options.mayPauseAgent ?? true,
+    sessionType: options.sessionType ?? 'Standard_Stream',
     agreed: options.agreed ?? false,
     onActivity: () => told.push('activity'),
     onPresence: (role, present) => told.push(`${role} ${present ? 'came' : 'went'}`),
     onAgentState: state => told.push(`agent is ${state}`),
     onAgreed: terms => told.push(`agreed on ${terms.payload}`),
+    onLateAnswer: waited => told.push(`late by ${waited}`),
+    onUnknown: role => told.push(`${role}: unknown`),
     onViolation: (role, error) => told.push(`${role}: ${error.code}`),
   })
   const attach = (role: Role) => {

@@ -1,9 +1,10 @@
-import { MAXIMUM_FRAME_SIZE } from '@sallyport/protocol/message'
 import { MessageType, PayloadType } from '@sallyport/protocol/message-types'
 import { describe, expect, test } from 'vitest'
 import type { Role } from './half.ts'
+import { MAXIMUM_GAP } from './relay-rules.ts'
 import { relayForTest } from './relay-testing.ts'
-import { frameOf, input, sessionState } from './testing.ts'
+import { MAXIMUM_DATA_FRAME } from './session-memory.ts'
+import { acknowledge, frameOf, input, output, sessionState } from './testing.ts'
 
 describe('a frame that cannot be read', () => {
   const good = input(0)
@@ -15,7 +16,7 @@ describe('a frame that cannot be read', () => {
   const bad: Record<string, Uint8Array> = {
     'frame-too-short, with nothing in it': new Uint8Array(0),
     'frame-too-short, by one byte': frameOf({ payload: new Uint8Array(0) }).subarray(0, 119),
-    'frame-too-long, by one byte': frameOf({ payload: new Uint8Array(MAXIMUM_FRAME_SIZE - 119) }),
+    'frame-too-long, by one byte': frameOf({ payload: new Uint8Array(MAXIMUM_DATA_FRAME - 119) }),
     'bad-header-length, 0': patched(view => view.setUint32(0, 0)),
     'bad-header-length, beyond the frame': patched(view => view.setUint32(0, 0x7b226d65)),
     'bad-header-length, 120': patched(view => view.setUint32(0, 120)),
@@ -77,18 +78,41 @@ describe('what an end may not send', () => {
     agent: ['output_stream_data', 'acknowledge', 'agent_session_state'],
   }
   for (const role of ['client', 'agent'] as const) {
-    test(`is dropped, and said once, for the ${role}`, () => {
+    const forged = all.filter(type => !may[role].includes(type))
+
+    test(`ends the connection of the ${role}, whichever it is, and never reaches the other end`, () => {
+      for (const type of forged) {
+        const { both, told } = relayForTest()
+        const ends = both()
+        const other = ends[role === 'client' ? 'agent' : 'client']
+        ends[role].receive(frameOf({ messageType: type }), frameOf({ messageType: type }))
+        expect(other.types, type).toEqual(['pause_publication'])
+        expect(told).toEqual([`${role}: unexpected-message`, `${role} went`])
+        expect(ends[role].closedWith).toEqual({
+          code: 1002,
+          reason: `the ${role} must not send ${type}`,
+        })
+      }
+    })
+
+    test(`is dropped if nobody knows its type, and said once, for the ${role}`, () => {
       const { both, told } = relayForTest()
       const ends = both()
-      const other = ends[role === 'client' ? 'agent' : 'client']
-      for (const type of [...all, 'no_such_type']) {
-        if (!may[role].includes(type)) ends[role].receive(frameOf({ messageType: type }))
-      }
-      expect(other.sent).toEqual([])
-      expect(told).toEqual([`${role}: unexpected-message`])
+      for (let i = 0; i < 3; i++) ends[role].receive(frameOf({ messageType: 'of_a_later_program' }))
+      expect(ends[role === 'client' ? 'agent' : 'client'].sent).toEqual([])
+      expect(told).toEqual([`${role}: unknown`])
       expect(ends[role].closedWith).toBeUndefined()
     })
   }
+
+  test('is a word on the state of another session', () => {
+    const { both, told } = relayForTest()
+    const { client, agent } = both()
+    agent.receive(sessionState('Terminating', 'of-somebody-else'))
+    expect(told).toEqual(['agent: unexpected-message', 'agent went'])
+    expect(agent.closedWith?.reason).toBe('the agent speaks for another session, of-somebody-else')
+    expect(client.closedWith).toBeUndefined()
+  })
 
   test("an agent's word on its state is for the gateway only", () => {
     const { both, told } = relayForTest()
@@ -96,5 +120,41 @@ describe('what an end may not send', () => {
     agent.receive(sessionState('Connected'), sessionState('Terminating'))
     expect(told).toEqual(['agent is Connected', 'agent is Terminating'])
     expect(client.sent).toEqual([])
+  })
+})
+
+describe('a number from nowhere', () => {
+  test('ends the connection of its sender; one that a lost connection explains does not', () => {
+    const { both, told } = relayForTest()
+    const { client, agent } = both()
+    client.receive(input(5), input(5 + MAXIMUM_GAP))
+    expect(agent.sent).toHaveLength(2)
+    client.receive(input(6 + 2 * MAXIMUM_GAP))
+    expect(agent.types.at(-1)).toBe('pause_publication')
+    expect(told.slice(-2)).toEqual(['client: bad-sequence-number', 'client went'])
+    agent.receive(output(0), output(1 + MAXIMUM_GAP))
+    expect(told.slice(-2)).toEqual(['agent: bad-sequence-number', 'agent went'])
+  })
+
+  test('is none at a relay that begins in the middle of a session', () => {
+    const { both, told } = relayForTest()
+    const { client, agent } = both()
+    client.receive(input(2 ** 40), acknowledge(2 ** 41))
+    agent.receive(output(2 ** 42))
+    expect(told).toEqual(['activity', 'activity'])
+  })
+
+  test('is an acknowledgement of what was never sent, by itself or with all before it', () => {
+    for (const [number, through] of [
+      [2 ** 40, undefined],
+      [0, 2 ** 40],
+    ] as const) {
+      const { both, told } = relayForTest()
+      const { client, agent } = both()
+      agent.receive(output(0))
+      client.receive(acknowledge(number, through))
+      expect(told.slice(-2)).toEqual(['client: bad-sequence-number', 'client went'])
+      expect(agent.types).toEqual(['pause_publication'])
+    }
   })
 })

@@ -7,8 +7,8 @@ import {
 import { MessageType, PayloadFlag, PayloadType } from '@sallyport/protocol/message-types'
 import { acknowledgePayload, channelClosedPayload, encodeFlag } from '@sallyport/protocol/payloads'
 import { describe, expect, test } from 'vitest'
-import { QUEUE_LIMIT } from './half.ts'
 import { relayForTest } from './relay-testing.ts'
+import { HALF_LIMIT } from './session-memory.ts'
 import {
   acknowledge,
   decode,
@@ -60,12 +60,12 @@ describe('frames', () => {
     expect([agent.sent[0], agent.sent[2]].map(frame => frame && textOf(frame))).toEqual(['one', 'two'])
   })
 
-  test('of a sender whose peer is away stop at a megabyte, and go on when it is back', () => {
+  test('of a sender whose peer is away stop at a bound, and go on when it is back', () => {
     const { relay, attach } = relayForTest()
     const agent = attach('agent')
-    for (let i = 0; i < 100; i++) agent.receive(output(i, 'x'.repeat(100_000)))
+    for (let i = 0; i < 100; i++) agent.receive(output(i, 'x'.repeat(60_000)))
     expect(agent.paused).toBe(true)
-    expect(relay.bufferedBytes).toBeLessThan(QUEUE_LIMIT + 100_200)
+    expect(relay.bufferedBytes).toBeLessThan(HALF_LIMIT)
     const client = attach('client')
     expect(agent.paused).toBe(false)
     expect(client.sent.filter(frame => decode(frame).messageType === 'output_stream_data')).toHaveLength(100)
@@ -74,12 +74,12 @@ describe('frames', () => {
   test('of a sender that was held and dialled again stay held', () => {
     const { relay, attach } = relayForTest()
     const first = attach('agent')
-    for (let i = 0; i < 100; i++) first.receive(output(i, 'x'.repeat(100_000)))
+    for (let i = 0; i < 100; i++) first.receive(output(i, 'x'.repeat(60_000)))
     first.lose()
     const second = attach('agent')
-    for (let i = 100; i < 200; i++) second.receive(output(i, 'x'.repeat(100_000)))
+    for (let i = 100; i < 200; i++) second.receive(output(i, 'x'.repeat(60_000)))
     expect(second.paused).toBe(true)
-    expect(relay.bufferedBytes).toBeLessThan(QUEUE_LIMIT + 100_200)
+    expect(relay.bufferedBytes).toBeLessThan(HALF_LIMIT)
   })
 })
 
@@ -107,7 +107,7 @@ describe('publication', () => {
   })
 
   test('is never paused for a command whose output is separated', () => {
-    const { both, attach } = relayForTest({ mayPauseAgent: false })
+    const { both, attach } = relayForTest({ sessionType: 'NonInteractiveCommands' })
     const { client, agent } = both()
     client.lose()
     client.receive(new Uint8Array(1))
@@ -191,7 +191,7 @@ describe('output that the client had before', () => {
     const { both } = relayForTest()
     const { client, agent } = both()
     for (let i = 0; i < 3; i++) agent.receive(output(i))
-    client.receive(acknowledge(2, 1_000_000))
+    client.receive(acknowledge(2, 100_000))
     for (let i = 0; i < 3; i++) agent.receive(output(i))
     expect(
       answerOf(agent)
@@ -260,7 +260,7 @@ describe('the handshake', () => {
     const { both, told } = relayForTest()
     const { client, agent } = both()
     client.receive(answer(), answer())
-    expect(told).toEqual(['activity', 'agreed on 65536'])
+    expect(told).toEqual(['activity', 'agreed on 65552'])
     expect(agent.sent).toHaveLength(2)
   })
 

@@ -1,64 +1,34 @@
-import type { Clock } from '@sallyport/protocol/clock'
-import { encodeChannelClosed, encodeControlMessage } from '@sallyport/protocol/control-channel'
-import type { Crypto } from '@sallyport/protocol/crypto'
+import { encodeChannelClosed } from '@sallyport/protocol/control-channel'
 import { ProtocolError } from '@sallyport/protocol/errors'
-import { decodeHandshakeResponse, type SallyportTerms } from '@sallyport/protocol/handshake'
-import { checkFrame, type FrameHeader, PAYLOAD_OFFSET } from '@sallyport/protocol/message'
-import { MessageFlag, MessageType, PayloadFlag, PayloadType } from '@sallyport/protocol/message-types'
+import { SessionType } from '@sallyport/protocol/handshake'
+import { type FrameHeader, PAYLOAD_OFFSET } from '@sallyport/protocol/message'
+import { MessageType, PayloadFlag, PayloadType } from '@sallyport/protocol/message-types'
 import { acknowledgePayload, decodeFlag, sessionStatePayload } from '@sallyport/protocol/payloads'
 import type { Connection } from '@sallyport/protocol/transport/transport'
-import { AcknowledgedOutput } from './acknowledged-output.ts'
 import { Half, type Role } from './half.ts'
+import { agreedTerms, HandshakeWatch } from './handshake-watch.ts'
+import { PluginSetup } from './plugin-setup.ts'
+import { acknowledgeFrame, noticeFrame, publicationFrame } from './relay-frames.ts'
+import type { RelayOptions } from './relay-options.ts'
+import { isUserData, readFrame } from './relay-rules.ts'
+import { StreamNumbers } from './stream-numbers.ts'
 
 // What happens to a frame, in this order:
-//   1. it is checked: a malformed one could deafen the reader behind us (data-plane.md 2.5)
-//   2. it is dropped if its sender may not send such a message (data-plane.md 11.4)
-//   3. what the gateway must know of it is noted: acknowledgements, activity, what the handshake agreed
-//   4. the same bytes go to the other end, or wait for it; nothing is decoded and encoded again
+//   1. it is checked: a malformed one could deafen the reader behind us, a forged one pass for the gateway's word
+//   2. what the gateway must know of it is noted: acknowledgements, activity, what the handshake agreed
+//   3. the same bytes go to the other end, or wait for it; nothing is decoded and encoded again
 
 const PROTOCOL_ERROR_CLOSE = 1002
-
-const PUBLICATION_PAYLOAD = new Uint8Array(0)
-
-/** Data of the user's, as opposed to sizes, flags and handshakes (data-plane.md 17). */
-const USER_DATA: ReadonlySet<number> = new Set([PayloadType.output, PayloadType.stderr])
-
-const MAY_SEND: Record<Role, ReadonlySet<string>> = {
-  client: new Set([MessageType.inputStreamData, MessageType.acknowledge]),
-  agent: new Set([MessageType.outputStreamData, MessageType.acknowledge, MessageType.agentSessionState]),
-}
-
-export type RelayOptions = {
-  sessionId: string
-  nodeId: string
-  crypto: Crypto
-  clock: Clock
-  pingEvery: number
-  pongTimeout: number
-  /** A command whose output is separated fails if it is ever paused (data-plane.md 11.1). */
-  mayPauseAgent: boolean
-  /** The ends agreed on `Sallyport/1` before, at another relay. */
-  agreed: boolean
-  /** Somebody did something: new stream data, not repetitions, acknowledgements or pings (data-plane.md 17). */
-  onActivity(): void
-  /** An end has come or gone. */
-  onPresence(role: Role, present: boolean, reason: string): void
-  /** The agent says that the session runs, or that what it ran has ended. */
-  onAgentState(state: string): void
-  /** The ends agreed on `Sallyport/1`. */
-  onAgreed(terms: SallyportTerms): void
-  /** An end broke the protocol: its socket is closed, or only its message dropped, of which the first is told. */
-  onViolation(role: Role, error: ProtocolError): void
-}
 
 /** Passes the frames of one session between its two ends, unchanged (data-plane.md 11.4, 16.3). */
 export class Relay {
   readonly #options: RelayOptions
   readonly #halves: Record<Role, Half>
-  readonly #acknowledged: AcknowledgedOutput
-  /** Highest sequence number seen from each end: what is not above it is a repetition. */
-  readonly #highest: Record<Role, number> = { agent: -1, client: -1 }
-  readonly #forgers = new Set<Role>()
+  readonly #numbers: StreamNumbers
+  readonly #unknowing = new Set<Role>()
+  readonly #handshake: HandshakeWatch
+  /** As long as the client may be a stock plugin that must not be spoken to at the wrong moment. */
+  #setup: PluginSetup | undefined
   #agreed: boolean
   #closed = false
   #clientLeft = false
@@ -66,8 +36,10 @@ export class Relay {
   constructor(options: RelayOptions) {
     this.#options = options
     this.#agreed = options.agreed
-    this.#acknowledged = new AcknowledgedOutput(() => options.clock.now())
+    this.#numbers = new StreamNumbers(() => options.clock.monotonic())
+    this.#handshake = new HandshakeWatch(options.clock)
     this.#halves = { agent: this.#half('agent'), client: this.#half('client') }
+    if (options.sessionType === SessionType.port && !options.agreed) this.#setup = this.#newSetup()
   }
 
   /** What is kept for both ends, bytes. */
@@ -90,6 +62,7 @@ export class Relay {
     const other = this.#halves[otherRole(role)]
     if (role === 'client') this.#clientLeft = false
     half.attach(connection)
+    if (role === 'client') this.#setup?.clientCame()
     if (!half.connected) return
     this.#options.onPresence(role, true, '')
     if (!other.connected || this.#closed) return
@@ -109,19 +82,25 @@ export class Relay {
     )
   }
 
+  /** Says something to the person at the client. False if it is away, or a stock client that would not show it. */
+  notify(text: string): boolean {
+    if (!this.#agreed || this.#closed || !this.isPresent('client')) return false
+    const { crypto, clock } = this.#options
+    this.#halves.client.send(noticeFrame(crypto, clock.now(), text))
+    return true
+  }
+
   /** Closes both sockets and forgets what waited. */
   dispose(reason: string): void {
+    this.#setup?.stop()
     this.#halves.client.close(1000, reason)
     this.#halves.agent.close(1000, reason)
   }
 
   #half(role: Role): Half {
-    const { clock, pingEvery, pongTimeout } = this.#options
     return new Half({
       role,
-      clock,
-      pingEvery,
-      pongTimeout,
+      ...this.#options,
       onFrame: frame => this.#receive(role, frame),
       onRoom: room => this.#halves[otherRole(role)].hold(!room),
       onLost: (reason, left) => {
@@ -131,9 +110,23 @@ export class Relay {
     })
   }
 
+  #newSetup(): PluginSetup {
+    const { client } = this.#halves
+    return new PluginSetup({
+      clock: this.#options.clock,
+      send: frame => client.send(frame),
+      withhold: withheld => client.withhold(withheld),
+      onOver: () => {
+        this.#setup = undefined
+      },
+    })
+  }
+
   #lost(role: Role, reason: string): void {
-    const { mayPauseAgent, onPresence } = this.#options
-    if (!this.#closed && (role === 'agent' || mayPauseAgent)) {
+    const { sessionType, onPresence } = this.#options
+    // A command whose output is separated fails if it is ever paused (data-plane.md 11.1).
+    const mayPause = role === 'agent' || sessionType !== SessionType.nonInteractiveCommands
+    if (!this.#closed && mayPause) {
       this.#halves[otherRole(role)].sendIfConnected(this.#publication(MessageType.pausePublication))
     }
     onPresence(role, false, reason)
@@ -141,107 +134,113 @@ export class Relay {
 
   #receive(role: Role, frame: Uint8Array): void {
     // Bytes that were under way when the session was cut are not delivered (security-cases.md 15).
-    if (this.#closed) return
+    if (this.#closed && this.#setup === undefined) return
     try {
-      const header = checkFrame(this.#options.crypto, frame)
-      if (!MAY_SEND[role].has(header.messageType)) {
-        throw new ProtocolError('unexpected-message', `the ${role} must not send ${header.messageType}`)
-      }
-      if (this.#note(role, header, frame)) this.#halves[otherRole(role)].send(frame)
+      const header = readFrame(this.#options.crypto, role, frame)
+      if (header === undefined) this.#noteUnknown(role)
+      else if (this.#note(role, header, frame) && !this.#closed) this.#halves[otherRole(role)].send(frame)
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      this.#violation(role, error)
+      this.#options.onViolation(role, error)
+      this.#halves[role].disconnect(PROTOCOL_ERROR_CLOSE, error.message)
     }
-  }
-
-  #violation(role: Role, error: ProtocolError): void {
-    // A forged type is dropped; a frame that cannot be read says that the sender has lost its place.
-    if (error.code === 'unexpected-message') {
-      if (!this.#forgers.has(role)) this.#options.onViolation(role, error)
-      this.#forgers.add(role)
-      return
-    }
-    this.#options.onViolation(role, error)
-    this.#halves[role].close(PROTOCOL_ERROR_CLOSE, error.message)
-    this.#lost(role, error.message)
   }
 
   /** Answers whether the frame goes on to the other end. */
   #note(role: Role, header: FrameHeader, frame: Uint8Array): boolean {
+    const payload = frame.subarray(PAYLOAD_OFFSET)
     switch (header.messageType) {
       case MessageType.acknowledge:
-        if (role === 'client') this.#acknowledged.note(frame.subarray(PAYLOAD_OFFSET), this.#highest.agent)
-        return true
+        return role === 'agent' ? !this.#agentAcknowledges(payload, frame) : this.#clientAcknowledges(payload)
       case MessageType.inputStreamData:
-        this.#noteInput(header.payloadType, frame.subarray(PAYLOAD_OFFSET))
-        this.#noteStream(role, header)
-        return true
+        return this.#noteInput(header, payload)
       case MessageType.outputStreamData:
-        return this.#noteStream(role, header) || !this.#answerRepeated(header)
-      case MessageType.agentSessionState: {
-        const state = sessionStatePayload.decode(frame.subarray(PAYLOAD_OFFSET))
-        this.#options.onAgentState(state.SessionState)
+        return this.#noteOutput(header, frame)
+      case MessageType.agentSessionState:
+        this.#noteState(payload)
         return false
-      }
       default:
         return false
     }
   }
 
-  /** Answers whether the message is a new one. */
-  #noteStream(role: Role, header: FrameHeader): boolean {
-    if (header.sequenceNumber <= this.#highest[role]) return false
-    this.#highest[role] = header.sequenceNumber
-    if (USER_DATA.has(header.payloadType)) this.#options.onActivity()
+  #clientAcknowledges(payload: Uint8Array): boolean {
+    const sequenceNumber = this.#numbers.clientAcknowledges(payload)
+    this.#setup?.clientAcknowledged(sequenceNumber)
     return true
   }
 
-  #noteInput(payloadType: number, payload: Uint8Array): void {
-    if (payloadType === PayloadType.handshakeResponse) this.#noteHandshake(payload)
-    else if (payloadType === PayloadType.flag && decodeFlag(payload) === PayloadFlag.terminateSession) {
-      this.#clientLeft = true
-    }
+  /** Answers whether the acknowledgement was sent in its turn already. */
+  #agentAcknowledges(payload: Uint8Array, frame: Uint8Array): boolean {
+    if (this.#setup === undefined) return false
+    const { AcknowledgedMessageSequenceNumber } = acknowledgePayload.decode(payload)
+    return this.#setup.agentAcknowledged(AcknowledgedMessageSequenceNumber, frame)
   }
 
-  #noteHandshake(payload: Uint8Array): void {
-    if (this.#agreed) return
-    let terms: SallyportTerms | undefined
-    try {
-      terms = decodeHandshakeResponse(payload).terms
-    } catch (error) {
-      // A refusal is for the agent to read and to report; it is no violation.
-      if (error instanceof ProtocolError) return
-      throw error
+  #noteInput(header: FrameHeader, payload: Uint8Array): boolean {
+    if (header.payloadType === PayloadType.handshakeResponse) {
+      const waited = this.#handshake.lateBy
+      if (waited !== undefined) {
+        this.#options.onLateAnswer(waited)
+        return false
+      }
+      this.#setup?.answered(header.sequenceNumber)
+      this.#noteTerms(payload)
+    } else if (header.payloadType === PayloadType.flag) {
+      if (decodeFlag(payload) === PayloadFlag.terminateSession) this.#clientLeft = true
     }
+    this.#isNew('client', header)
+    return true
+  }
+
+  #noteOutput(header: FrameHeader, frame: Uint8Array): boolean {
+    const isNew = this.#isNew('agent', header)
+    if (isNew) this.#handshake.agentSent(header)
+    if (this.#setup?.takes(header, frame) === true) return false
+    return isNew || !this.#answerRepeated(header)
+  }
+
+  #isNew(role: Role, header: FrameHeader): boolean {
+    if (!this.#numbers.isNew(role, header.sequenceNumber)) return false
+    if (isUserData(header)) this.#options.onActivity()
+    return true
+  }
+
+  #noteState(payload: Uint8Array): void {
+    const { SessionId, SessionState } = sessionStatePayload.decode(payload)
+    if (SessionId !== this.#options.sessionId) {
+      throw new ProtocolError('unexpected-message', `the agent speaks for another session, ${SessionId}`)
+    }
+    if (!this.#closed) this.#options.onAgentState(SessionState)
+  }
+
+  #noteTerms(payload: Uint8Array): void {
+    const terms = this.#agreed ? undefined : agreedTerms(payload)
     if (terms === undefined) return
     this.#agreed = true
+    this.#setup?.stop()
     this.#options.onActivity()
     this.#options.onAgreed(terms)
+  }
+
+  #noteUnknown(role: Role): void {
+    if (this.#unknowing.has(role)) return
+    this.#unknowing.add(role)
+    this.#options.onUnknown(role)
   }
 
   /** Acknowledges, in the client's place, a message that the client had before; answers whether it did. */
   #answerRepeated(header: FrameHeader): boolean {
     const mayInfer = !this.#agreed && this.isPresent('client')
-    if (!this.#acknowledged.has(header.sequenceNumber, mayInfer)) return false
+    if (!this.#numbers.clientHas(header.sequenceNumber, mayInfer)) return false
     const { crypto, clock } = this.#options
-    const payload = acknowledgePayload.encode({
-      AcknowledgedMessageType: MessageType.outputStreamData,
-      AcknowledgedMessageId: header.messageId,
-      AcknowledgedMessageSequenceNumber: header.sequenceNumber,
-      IsSequentialMessage: true,
-    })
-    const flags = MessageFlag.synFin
-    this.#halves.agent.send(
-      encodeControlMessage(crypto, clock.now(), MessageType.acknowledge, payload, { flags }),
-    )
+    // An agent that does not read its answers will repeat the question.
+    if (!this.#halves.agent.congested) this.#halves.agent.send(acknowledgeFrame(crypto, clock.now(), header))
     return true
   }
 
-  #publication(messageType: string): Uint8Array {
-    const { crypto, clock } = this.#options
-    return encodeControlMessage(crypto, clock.now(), messageType, PUBLICATION_PAYLOAD, {
-      flags: MessageFlag.synFin,
-    })
+  #publication(type: 'start_publication' | 'pause_publication'): Uint8Array {
+    return publicationFrame(this.#options.crypto, this.#options.clock.now(), type)
   }
 }
 

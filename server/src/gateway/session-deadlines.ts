@@ -1,5 +1,10 @@
+import { SessionType } from '@sallyport/protocol/handshake'
+
 /** A session whose client never came is nobody's. */
 export const CLIENT_START_TIMEOUT = 5 * 60_000
+/** A person is told so long before a session ends by its clock; of a short limit the last tenth is warning enough. */
+export const WARNING = 60_000
+const WARNING_SHARE = 1 / 10
 
 export type SessionFacts = {
   sessionId: string
@@ -11,6 +16,8 @@ export type SessionFacts = {
   /** What had happened before this relay was made: after a restart, a session is in the middle of its life. */
   agentCame: boolean
   clientCame: boolean
+  /** The record says that the client is away. */
+  disconnected: boolean
   agreed: boolean
 }
 
@@ -24,40 +31,80 @@ export type Ending = {
   tellNode: boolean
 }
 
-export type Deadline = { at: number; ending: Ending }
+/** `remaining` milliseconds from now the session ends; `before` that, the person at the client is told. */
+export type Deadline = { remaining: number; ending: Ending; warning?: { before: number; text: string } }
 
-/** Times in milliseconds since the epoch. */
+/** Milliseconds, all of a clock that never steps. */
 export type Progress = {
-  /** When this gateway took the session over. */
-  since: number
-  lastActivity: number
+  /** Since the session was started. */
+  age: number
+  /** Since this gateway took the session over. */
+  here: number
+  /** Since somebody did something. */
+  idle: number
   agentCame: boolean
   clientCame: boolean
 }
 
 /** The clocks that run for a session, which neither end has (data-plane.md 17). */
 export function sessionDeadlines(facts: SessionFacts, progress: Progress, startTimeout: number): Deadline[] {
-  const { startedAt, maxDurationMs, nodeId } = facts
-  const { since, lastActivity, agentCame, clientCame } = progress
+  const { maxDurationMs, nodeId } = facts
+  const { age, here, agentCame, clientCame } = progress
   const deadlines: Deadline[] = []
-  if (agentCame) {
-    const output = 'Your session timed out due to inactivity and has been terminated.'
-    deadlines.push({ at: lastActivity + facts.idleTimeoutMs, ending: terminated('Idle timeout', output) })
-  } else {
+  if (agentCame) deadlines.push(idleDeadline(facts, progress.idle))
+  else {
     const reason = `${nodeId} did not open its end of the session within ${startTimeout / 1000} s. Its agent is connected but does not answer, or cannot reach this server a second time.`
     const ending = { status: 'Failed', details: reason, output: reason, tellNode: true } as const
-    deadlines.push({ at: startedAt + startTimeout, ending })
+    deadlines.push({ remaining: startTimeout - age, ending })
   }
   if (!clientCame) {
     const ending = terminated('The client never opened its data channel', '')
-    deadlines.push({ at: Math.max(startedAt, since) + CLIENT_START_TIMEOUT, ending })
+    deadlines.push({ remaining: CLIENT_START_TIMEOUT - here, ending })
   }
-  if (maxDurationMs !== null) {
-    const minutes = maxDurationMs / 60_000
-    const output = `Your session reached its maximum duration of ${minutes} minute${minutes === 1 ? '' : 's'} and has been terminated.`
-    deadlines.push({ at: startedAt + maxDurationMs, ending: terminated('Maximum duration', output) })
-  }
+  if (maxDurationMs !== null) deadlines.push(durationDeadline(maxDurationMs, age))
   return deadlines
+}
+
+function idleDeadline({ idleTimeoutMs, sessionType }: SessionFacts, idle: number): Deadline {
+  const before = warningTime(idleTimeoutMs)
+  const quiet = inWords(idleTimeoutMs - before)
+  const rest = inWords(before)
+  const text =
+    sessionType === SessionType.port
+      ? `No data has passed for ${quiet}. This session ends in ${rest} unless some does.`
+      : `Nothing was typed or printed for ${quiet}. This session ends in ${rest}; press a key to keep it open.`
+  return {
+    remaining: idleTimeoutMs - idle,
+    ending: terminated('Idle timeout', 'Your session timed out due to inactivity and has been terminated.'),
+    warning: { before, text },
+  }
+}
+
+function durationDeadline(maxDurationMs: number, age: number): Deadline {
+  const before = warningTime(maxDurationMs)
+  const limit = inWords(maxDurationMs)
+  return {
+    remaining: maxDurationMs - age,
+    ending: terminated(
+      'Maximum duration',
+      `Your session reached its maximum duration of ${limit} and has been terminated.`,
+    ),
+    warning: {
+      before,
+      text: `This session ends in ${inWords(before)}, when it reaches its maximum duration of ${limit}. Nothing can put that off; save your work.`,
+    },
+  }
+}
+
+function warningTime(limit: number): number {
+  return Math.min(WARNING, limit * WARNING_SHARE)
+}
+
+/** Whole minutes as such, anything else in seconds. */
+function inWords(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000)
+  const [count, unit] = seconds % 60 === 0 && seconds > 60 ? [seconds / 60, 'minute'] : [seconds, 'second']
+  return `${count} ${unit}${count === 1 ? '' : 's'}`
 }
 
 function terminated(details: string, output: string): Ending {
