@@ -208,6 +208,7 @@ export class Agent {
       task,
       server: this.#server,
       config,
+      log,
       onEnd: result => {
         this.#sessions.delete(sessionId)
         log('session ended', { ...result })

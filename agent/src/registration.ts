@@ -93,11 +93,18 @@ async function trustedCa(
     body: Buffer.alloc(0),
     timeoutMs: TIMEOUT,
   })
-  const actual = `sha256:${createHash('sha256').update(new X509Certificate(answer.body).raw).digest('hex')}`
+  if (answer.status !== 200) {
+    throw new Error(
+      `${endpoint.origin} does not say what its CA is (${answer.status}). If it has a public certificate, leave --ca-hash out.`,
+    )
+  }
+  const certificate = new X509Certificate(answer.body)
+  const actual = `sha256:${createHash('sha256').update(certificate.raw).digest('hex')}`
   if (actual !== options.caHash.toLowerCase()) {
     throw new Error(
       `${endpoint.origin} presents a CA with hash ${actual}, not ${options.caHash}. Either the hash was mistyped, or this is not your server: do not go on.`,
     )
   }
-  return answer.body
+  // Only what the hash is of: another certificate might follow it.
+  return certificate.toString()
 }

@@ -1,8 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { hostname, networkInterfaces, platform, release } from 'node:os'
-import { AGENT_COMPATIBILITY_VERSION } from '@sallyport/protocol/versions'
-
-export const AGENT_NAME = 'sallyport-agent'
+import { AGENT_COMPATIBILITY_VERSION, OWN_AGENT_NAME } from '@sallyport/protocol/versions'
 
 const PLATFORM_TYPES: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
   darwin: 'MacOS',
@@ -14,7 +12,7 @@ export async function describeSystem(instanceId: string): Promise<Record<string,
   const os = await osRelease()
   return {
     InstanceId: instanceId,
-    AgentName: AGENT_NAME,
+    AgentName: OWN_AGENT_NAME,
     AgentVersion: AGENT_COMPATIBILITY_VERSION,
     AgentStatus: 'Active',
     PlatformType: platformType(),

@@ -1,9 +1,10 @@
 import { closeSync } from 'node:fs'
+import { ReadStream } from 'node:tty'
 import { hideFromChildren } from './inherited-fds.ts'
 import { nativePty } from './native.ts'
+import { programOutput } from './program-output.ts'
 import { type PtyExit, type PtyOptions, type Started, startWithFork, startWithSetsid } from './start.ts'
 import { terminalInput } from './terminal-input.ts'
-import { terminalOutput } from './terminal-output.ts'
 
 export type { PtyExit, PtyOptions } from './start.ts'
 
@@ -25,6 +26,9 @@ export type Pty = {
   destroy(): void
 }
 
+/** The kernel holds at most 64 KiB of flip buffer and 4 KiB of line discipline per terminal. */
+const LAST_OUTPUT_LIMIT = 256 * 1024
+
 const sizeIsValid = (size: number): boolean => Number.isInteger(size) && size > 0 && size <= 0xffff
 
 /** Starts `file` as the leader of a new POSIX session on a new terminal. Throws, with the reason, if it cannot. */
@@ -36,7 +40,13 @@ export const ptyOf = (started: Started): Pty => {
   const { pid, master, slave } = started
   const input = terminalInput(master)
   // Output is a sign that the program is awake and may have read its input.
-  const output = terminalOutput(master, input.retry, hideFromChildren(master))
+  const output = programOutput({
+    fd: master,
+    stream: new ReadStream(master),
+    lastOutputLimit: LAST_OUTPUT_LIMIT,
+    onRead: input.retry,
+    onClosed: hideFromChildren(master),
+  })
   let slaveIsOpen = true
   const closeSlave = (): void => {
     if (slaveIsOpen) closeSync(slave)

@@ -10,23 +10,25 @@ const BUSY = 32 * 1024
 const HELD_FOR = 2
 
 /**
- * Output on its way from a terminal into a data channel: at once while a person types, in large messages while a
+ * Output on its way from a terminal or a pipe into a data channel: at once while a person types, in large messages while a
  * program pours it out faster than it is taken.
  */
 export class GatheredOutput {
   readonly #channel: DataChannel
+  readonly #payloadType: number
   #gathered: Uint8Array[] = []
   #bytes = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor(channel: DataChannel) {
+  constructor(channel: DataChannel, payloadType: number = PayloadType.output) {
     this.#channel = channel
+    this.#payloadType = payloadType
   }
 
   /** Takes what the terminal gave. False: the channel is full, wait until it is writable. */
   push(chunk: Uint8Array): boolean {
     if (this.#bytes === 0 && this.#channel.bufferedBytes < BUSY) {
-      return this.#channel.send(PayloadType.output, chunk)
+      return this.#channel.send(this.#payloadType, chunk)
     }
     this.#gathered.push(chunk)
     this.#bytes += chunk.length
@@ -44,6 +46,6 @@ export class GatheredOutput {
     this.#bytes = 0
     return gathered.length === 0
       ? this.#channel.writable
-      : this.#channel.send(PayloadType.output, concatBytes(gathered))
+      : this.#channel.send(this.#payloadType, concatBytes(gathered))
   }
 }

@@ -19,9 +19,12 @@ const runIn = async (start: ReturnType<typeof loginShell>, owner?: { uid: number
 }
 
 describe('what is started', () => {
-  test('without root is the shell itself, as a login shell or for one command', () => {
+  test('without root is the login shell itself, or the program', () => {
     expect(loginShell(ann, { asRoot: false })).toMatchObject({ file: '/bin/sh', args: ['-l'], cwd: '/' })
-    expect(loginShell(ann, { asRoot: false, command: 'id; ls' }).args).toEqual(['-c', 'id; ls'])
+    expect(loginShell(ann, { asRoot: false, program: ['ls', '-l'] })).toMatchObject({
+      file: 'ls',
+      args: ['-l'],
+    })
     expect(loginShell({ ...ann, home: '/tmp' }, { asRoot: false }).cwd).toBe('/tmp')
   })
 
@@ -101,7 +104,7 @@ test('the own user gets a working login shell', async () => {
   const { username, uid, gid, homedir } = userInfo()
   const own = { name: username, uid, gid, home: homedir, shell: '/bin/sh' }
   const command = 'printf "%s|" "$HOME" "$USER" "$TERM"; id -u; exit 4'
-  const { text, exitCode } = await runIn(loginShell(own, { asRoot: false, command }))
+  const { text, exitCode } = await runIn(loginShell(own, { asRoot: false, program: ['sh', '-c', command] }))
   expect(text).toBe(`${homedir}|${username}|xterm-256color|${uid}\n`)
   expect(exitCode).toBe(4)
 })
@@ -113,7 +116,7 @@ describe.runIf(process.getuid?.() === 0)('with root dropped', () => {
   test('no id, group or capability of root is left', async () => {
     const command =
       'id; grep -E "^(Uid|Gid|Groups|CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs)" /proc/self/status'
-    const { text } = await runIn(loginShell(daemon, { asRoot: true, command }), daemon)
+    const { text } = await runIn(loginShell(daemon, { asRoot: true, program: ['sh', '-c', command] }), daemon)
     const { uid, gid } = daemon
     expect(text).not.toContain('root')
     expect(text).toContain(
@@ -128,7 +131,10 @@ describe.runIf(process.getuid?.() === 0)('with root dropped', () => {
 
   test('the terminal belongs to the user and can be opened by name', async () => {
     const command = 'stat -c %U:%a "$(tty)"; echo opened >"$(tty)"; cat /etc/shadow'
-    const { text, exitCode } = await runIn(loginShell(daemon, { asRoot: true, command }), daemon)
+    const { text, exitCode } = await runIn(
+      loginShell(daemon, { asRoot: true, program: ['sh', '-c', command] }),
+      daemon,
+    )
     expect(text).toContain('daemon:620\nopened\n')
     expect(text).toContain('/etc/shadow: Permission denied')
     expect(exitCode).toBe(1)

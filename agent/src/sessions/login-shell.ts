@@ -6,8 +6,10 @@ import { SSM_USER } from './ssm-user.ts'
 export type LoginShellOptions = {
   /** Whether the agent itself runs as root, so that the session has to drop it. */
   asRoot: boolean
-  /** Runs `<shell> -c command` in place of an interactive login shell. */
-  command?: string
+  /** What to run in place of an interactive login shell: a program, looked up in the user's PATH, and its arguments. */
+  program?: readonly string[]
+  /** Whether it runs on a terminal, and so has TERM. Default true. */
+  terminal?: boolean
   /** Where LANG, LC_* and TZ are taken from: the agent's environment. Nothing else of it is used. */
   locale?: Readonly<Record<string, string | undefined>>
   setprivPaths?: readonly string[]
@@ -45,7 +47,8 @@ const shellOf = (user: SessionUser): string => {
   )
 }
 
-const environment = (user: SessionUser, shell: string, cwd: string, locale: LoginShellOptions['locale']) => {
+const environment = (user: SessionUser, shell: string, cwd: string, options: LoginShellOptions) => {
+  const { locale, terminal = true } = options
   const env: Record<string, string> = {
     HOME: user.home,
     USER: user.name,
@@ -53,7 +56,7 @@ const environment = (user: SessionUser, shell: string, cwd: string, locale: Logi
     SHELL: shell,
     PATH: DEFAULT_PATH,
     PWD: cwd,
-    TERM: 'xterm-256color',
+    ...(terminal && { TERM: 'xterm-256color' }),
     LANG: 'C.UTF-8',
   }
   for (const [name, value] of Object.entries(locale ?? {})) {
@@ -84,16 +87,16 @@ const dropPrivileges = ({ uid, gid }: SessionUser): string[] => [
 ]
 
 /**
- * How to start the login shell of `user`, or one command in its shell, with an environment built from nothing. Throws, with what to
+ * How to start the login shell of `user`, or another program, with an environment built from nothing. Throws, with what to
  * do, when the account takes no logins, its shell is missing, or root cannot be given up.
  */
 export const loginShell = (user: SessionUser, options: LoginShellOptions): LoginShell => {
   const shell = shellOf(user)
   const cwd = user.home.startsWith('/') && mayUse(user.home) ? user.home : '/'
-  const args = options.command === undefined ? ['-l'] : ['-c', options.command]
-  const env = environment(user, shell, cwd, options.locale)
-  if (!options.asRoot) return { file: shell, args, env, cwd }
+  const [file = shell, ...args] = options.program ?? [shell, '-l']
+  const env = environment(user, shell, cwd, options)
+  if (!options.asRoot) return { file, args, env, cwd }
   if (user.uid === 0) throw new Error('Unable to start the session: sessions do not run as root.')
   const setpriv = findSetpriv(options.setprivPaths ?? SETPRIV)
-  return { file: setpriv, args: [...dropPrivileges(user), shell, ...args], env, cwd }
+  return { file: setpriv, args: [...dropPrivileges(user), file, ...args], env, cwd }
 }

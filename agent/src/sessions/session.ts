@@ -18,6 +18,7 @@ import { AGENT_COMPATIBILITY_VERSION } from '@sallyport/protocol/versions'
 import { ApiFailure } from '../api-failure.ts'
 import type { AgentConfig } from '../config.ts'
 import type { ControlPlane } from '../control-plane.ts'
+import type { Log } from '../log.ts'
 import type { TaskResult } from '../task-results.ts'
 import { activityFor } from './activities.ts'
 import type { Activity } from './activity.ts'
@@ -25,9 +26,9 @@ import type { Activity } from './activity.ts'
 const PING_INTERVAL = 20_000
 /** The session is the server's to end; the agent dials as long as it may still be wanted (DESIGN 6.10). */
 const DIAL_FOR = 24 * 3600_000
-/** How long the last output may take to reach a client that is away before the session ends without it. */
+/** How long a client may be away before the session ends without having delivered its last output. */
 const DRAIN_FOR = 30_000
-const DRAIN_POLL = 5
+const DRAIN_POLL = { first: 5, last: 100 }
 /** data-plane.md 9.1 */
 const ENDED = 'Session is already terminated'
 
@@ -35,6 +36,7 @@ export type SessionOptions = {
   task: SessionTask
   server: ControlPlane
   config: AgentConfig
+  log: Log
   onEnd: (result: TaskResult) => void
 }
 
@@ -51,6 +53,7 @@ export class Session {
   #state: State = 'connecting'
   #activity: Activity | undefined
   #handshakeStarted = 0
+  #clientPresent = true
   #cancelTimeout: () => void = () => {}
 
   constructor(options: SessionOptions) {
@@ -65,6 +68,9 @@ export class Session {
       deliver: (type, payload) => this.#deliver(type, payload),
       onWritable: () => this.#activity?.onWritable(),
       onClosed: () => void this.end(''),
+      onPeer: present => {
+        this.#clientPresent = present
+      },
       onLink: ({ up }) => up && this.#connected(),
       onGone: reason => void this.#finish(TaskStatus.failed, reason),
     })
@@ -114,11 +120,10 @@ export class Session {
         channel: this.#link.channel,
         task: this.#options.task,
         ...this.#options.config,
-        onInputRoom: () => {
-          this.#link.channel.resume()
-          this.#link.flushSoon()
-        },
-        onEnd: (status, output) => void this.#complete(status, output),
+        log: (event, details) => this.#options.log(event, { sessionId: this.#id, ...details }),
+        onInputRoom: () => this.#inputRoom(),
+        onEnd: (status, output, unheard) =>
+          void (unheard ? this.#finish(status, output) : this.#complete(status, output)),
       })
     } catch (error) {
       void this.#finish(TaskStatus.failed, (error as Error).message)
@@ -149,15 +154,27 @@ export class Session {
     )
   }
 
+  /** What waited may be as malformed as what comes from the connection, where the link would see to it. */
+  #inputRoom(): void {
+    try {
+      this.#link.channel.resume()
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      void this.#finish(TaskStatus.failed, error.message)
+      return
+    }
+    this.#link.flushSoon()
+  }
+
   #finishHandshake(payload: Uint8Array): void {
     this.#cancelTimeout()
     try {
-      const { terms } = decodeHandshakeResponse(payload)
+      const { clientVersion, terms } = decodeHandshakeResponse(payload)
       const took = performance.now() - this.#handshakeStarted
       this.#link.channel.sendWhole(PayloadType.handshakeComplete, encodeHandshakeComplete(took))
       if (terms !== undefined) this.#link.channel.agree(limitsOf(terms))
       this.#state = 'running'
-      this.#activity?.start({ ownClient: terms !== undefined })
+      this.#activity?.start({ ownClient: terms !== undefined, clientVersion })
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       void this.#finish(TaskStatus.failed, error.message)
@@ -168,11 +185,21 @@ export class Session {
   async #complete(status: string, output: string): Promise<void> {
     if (this.#state === 'ending' || this.#state === 'ended') return
     this.#state = 'ending'
-    const giveUpAt = Date.now() + DRAIN_FOR
-    while (!this.#link.channel.drained && Date.now() < giveUpAt) await pause(DRAIN_POLL)
+    await this.#drain()
     // The server ends the session at this word, which has no room for a reason: a failure is told as the task's result.
     if (status === TaskStatus.success) this.#sendState(SessionState.terminating)
     await this.#finish(status, output)
+  }
+
+  /** A client that is there may read as slowly as it likes: a person may have stopped at the first page. */
+  async #drain(): Promise<void> {
+    let giveUpAt = Number.POSITIVE_INFINITY
+    let wait = DRAIN_POLL.first
+    while (!this.#link.channel.drained && this.#state === 'ending' && Date.now() < giveUpAt) {
+      await pause(wait)
+      wait = Math.min(wait * 1.1, DRAIN_POLL.last)
+      giveUpAt = this.#clientPresent ? Number.POSITIVE_INFINITY : Math.min(giveUpAt, Date.now() + DRAIN_FOR)
+    }
   }
 
   async #finish(status: string, output: string): Promise<void> {

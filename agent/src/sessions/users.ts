@@ -14,7 +14,8 @@ export type SessionUserOptions = SsmUserOptions & {
   run?: Run
 }
 
-const ownUser = (): SessionUser => {
+/** The account that the agent itself runs under. */
+export const ownUser = (): SessionUser => {
   const uid = process.getuid?.() ?? -1
   try {
     const { username, gid, homedir, shell } = userInfo()

@@ -1,33 +1,46 @@
 import { readSync } from 'node:fs'
-import { ReadStream } from 'node:tty'
+import type { Socket } from 'node:net'
 
 const READ_SIZE = 64 * 1024
-// The kernel holds at most 64 KiB of flip buffer and 4 KiB of line discipline per pty, so what was written before the
-// exit is within this; more can only come from a background program that goes on writing.
-const LAST_OUTPUT_LIMIT = 256 * 1024
 
-export type TerminalOutput = {
+export type ProgramOutputOptions = {
+  /** Our end, non-blocking: the master of a terminal, or the reading end of a pipe. */
+  fd: number
+  /** Reads `fd`, and owns it. */
+  stream: Socket
+  /**
+   * No more than this, in bytes, can have been written before the exit and not been read; more can only come from a
+   * background program that goes on writing.
+   */
+  lastOutputLimit: number
+  /** After each chunk. */
+  onRead?: () => void
+  /** Once, when the descriptor is gone. */
+  onClosed?: () => void
+}
+
+export type ProgramOutput = {
   onData(listener: (chunk: Uint8Array) => void): void
   pause(): void
   resume(): void
-  /** Takes what the terminal still holds, closes the master, and resolves when all of it was delivered. */
+  /** Takes what the kernel still holds, closes our end, and resolves when all of it was delivered. */
   finish(): Promise<void>
-  /** Closes the master and drops what was not delivered. */
+  /** Closes our end and drops what was not delivered. */
   destroy(): void
   /** True while the descriptor is ours; after that its number may belong to something else. */
   isOpen(): boolean
 }
 
-const readRest = (fd: number): Uint8Array[] => {
+const readRest = (fd: number, limit: number): Uint8Array[] => {
   const rest: Uint8Array[] = []
   let total = 0
-  while (total < LAST_OUTPUT_LIMIT) {
+  while (total < limit) {
     const chunk = new Uint8Array(READ_SIZE)
     let length = 0
     try {
       length = readSync(fd, chunk)
     } catch {
-      // EAGAIN: empty. EIO: hung up.
+      // EAGAIN: empty. EIO: the terminal was hung up.
     }
     if (length === 0) break
     rest.push(chunk.subarray(0, length))
@@ -36,12 +49,9 @@ const readRest = (fd: number): Uint8Array[] => {
   return rest
 }
 
-/**
- * Reads the pty master `fd`, which it owns from now on. Nothing is read before the first `onData`. `onRead` is called
- * after each chunk, `onClosed` once when the descriptor is gone.
- */
-export const terminalOutput = (fd: number, onRead: () => void, onClosed: () => void): TerminalOutput => {
-  const stream = new ReadStream(fd)
+/** What a program writes, with back-pressure. Nothing is read before the first `onData`. */
+export const programOutput = (options: ProgramOutputOptions): ProgramOutput => {
+  const { fd, stream, lastOutputLimit, onRead, onClosed } = options
   const listeners: ((chunk: Uint8Array) => void)[] = []
   const rest: Uint8Array[] = []
   let paused = false
@@ -49,7 +59,7 @@ export const terminalOutput = (fd: number, onRead: () => void, onClosed: () => v
 
   const deliver = (chunk: Uint8Array): void => {
     for (const listener of listeners) listener(chunk)
-    onRead()
+    onRead?.()
   }
   const deliverRest = (): void => {
     while (!paused && listeners.length > 0) {
@@ -69,14 +79,14 @@ export const terminalOutput = (fd: number, onRead: () => void, onClosed: () => v
   stream.on('data', deliver)
   // EIO after a hang-up (vhangup by a login inside the session); the exit of the program is what ends the session.
   stream.on('error', () => undefined)
-  stream.once('close', onClosed)
+  stream.once('close', () => onClosed?.())
 
   const collect = (): void => {
     // With a listener, read() would emit what it returns.
     stream.off('data', deliver)
     stream.pause()
     for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) rest.push(chunk)
-    if (!stream.destroyed) rest.push(...readRest(fd))
+    if (!stream.destroyed) rest.push(...readRest(fd, lastOutputLimit))
     stream.destroy()
   }
 
