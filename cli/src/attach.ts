@@ -1,4 +1,5 @@
 import { SessionGoneError } from '@sallyport/protocol/session-link'
+import type { Connection } from '@sallyport/protocol/transport/transport'
 import { type ApiClient, ApiError } from './client.ts'
 import { CliError } from './errors.ts'
 import type { Terminal } from './terminal/terminal.ts'
@@ -13,7 +14,13 @@ export type SessionOptions = {
   resume: () => Promise<{ tokenValue: string } | undefined>
   terminate: () => Promise<void>
   tls: { ca?: string }
+  /** From now on these signals are what the activity takes them for, and end nothing by themselves. */
+  onSignals: (signals: readonly SessionSignal[], handler: (signal: SessionSignal) => void) => void
+  /** Opens a websocket; a real one unless given. */
+  dialStream?: (url: string) => Promise<Connection>
 }
+
+export type SessionSignal = 'SIGHUP' | 'SIGINT' | 'SIGTERM' | 'SIGQUIT' | 'SIGTSTP'
 
 export type SessionEnd = {
   /** Why it ended, for the person; empty for an ordinary end. */
@@ -60,14 +67,25 @@ export const attachSession = async (options: AttachOptions): Promise<SessionEnd>
   }
   const resume = () => resumeSession(client, session.sessionId)
   const interruption = interruptions(options)
-  const run = runSession({ session, terminal, resume, terminate, tls: ca === undefined ? {} : { ca } })
+  const { onSignals } = interruption
+  const run = runSession({
+    session,
+    terminal,
+    resume,
+    terminate,
+    tls: ca === undefined ? {} : { ca },
+    onSignals,
+  })
   try {
+    let interruptedBy: SessionEnd | undefined
     const interrupted = interruption.happened.then(async end => {
+      interruptedBy = end
       terminal.restore()
       await within(TERMINATE_WITHIN_MS, terminate())
       return end
     })
-    return await Promise.race([run, interrupted])
+    // The server's answer to `terminate` may end the session here first; the reason is still the interruption.
+    return await Promise.race([run.then(end => interruptedBy ?? end), interrupted])
   } finally {
     // What the session still says after an interruption concerns nobody any more.
     run.catch(() => {})
@@ -104,14 +122,20 @@ const interruptions = ({ terminal, endWithParent, process: own = process }: Atta
   const happened = new Promise<SessionEnd>(resolve => {
     interrupt = (reason, exitCode) => resolve({ reason, exitCode })
   })
-  const handlers = Object.entries(SIGNALS).map(
-    ([signal, exitCode]) => [signal, () => interrupt(`ended by ${signal}`, exitCode)] as const,
-  )
-  const stop = (kept?: keyof typeof SIGNALS) => {
+  const handlers = new Map<SessionSignal, () => void>()
+  const listen = (signal: SessionSignal, handler: () => void) => {
+    const before = handlers.get(signal)
+    if (before !== undefined) own.off(signal, before)
+    handlers.set(signal, handler)
+    own.on(signal, handler)
+  }
+  const stop = (kept?: SessionSignal) => {
     clearInterval(watch)
     for (const [signal, handler] of handlers) if (signal !== kept) own.off(signal, handler)
   }
-  for (const [signal, handler] of handlers) own.on(signal, handler)
+  for (const [signal, exitCode] of Object.entries(SIGNALS)) {
+    listen(signal as keyof typeof SIGNALS, () => interrupt(`ended by ${signal}`, exitCode))
+  }
   const parent = own.ppid
   const watch = setInterval(() => {
     if (endWithParent && own.ppid !== parent)
@@ -122,7 +146,10 @@ const interruptions = ({ terminal, endWithParent, process: own = process }: Atta
   // A second signal finds the default action again, and ends the program at once. Hang-ups come in twos, from the
   // shell and from the kernel, when a terminal is closed: that is no impatience.
   void happened.then(() => stop('SIGHUP'))
-  return { happened, stop: () => stop() }
+  const onSignals: SessionOptions['onSignals'] = (signals, handler) => {
+    for (const signal of signals) listen(signal, () => handler(signal))
+  }
+  return { happened, onSignals, stop: () => stop() }
 }
 
 const within = async (ms: number, work: Promise<void>): Promise<void> => {

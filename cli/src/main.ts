@@ -9,6 +9,20 @@ Exit status: 0 all went well (connect: the session's own status); 1 the server r
 2 wrong arguments or settings; 255 the server could not be reached or the connection was lost;
 128 + n ended by signal n.`
 
+const EXEC_HELP = `
+There is no shell on the node unless the command is one: sallyport exec web-1 -- sh -c 'df -h | tail -1'
+Exit status: the command's own; 127 not found, 126 not executable, 128 + n ended by signal n;
+255 the server could not be reached or the connection was lost.
+Ctrl-C and other signals are passed on to the command; a second one ends the session.`
+
+const FORWARD_HELP = `
+  8080                     port 8080 here to port 8080 of the node
+  56789:80                 port 56789 here to port 80 of the node
+  :80                      a free port here; which one is printed
+  5432:db.internal:5432    to a host that the node reaches
+  0.0.0.0:8080:80          for other machines too, not only for this one
+IPv6 addresses stand in brackets. Ctrl-C ends it, with exit status 0.`
+
 /**
  * The client commands. `argv` begins with the command's name; resolves with the exit status and never rejects.
  * Every command's code is loaded only when it is the one that runs.
@@ -52,6 +66,62 @@ const buildProgram = async (context: CommandContext, finish: Finish): Promise<Co
       finish(
         import('./commands/connect.ts').then(({ connect }) =>
           connect(node, command.optsWithGlobals(), context),
+        ),
+      ),
+    )
+
+  settings(program.command('exec <node> [command...]'))
+    .description('run one command on a node; its input, output, errors and exit status are those of exec')
+    .usage('<node> [options] -- <command> [arguments…]')
+    .option('-t, --tty', 'on a terminal of the node, for programs that a person uses')
+    .option('-n, --no-input', "leave this program's standard input alone")
+    .option('--reason <text>', 'why; kept with the session')
+    .option(
+      '--document-name <name>',
+      'the session document to use; gets the command as its parameter "command"',
+    )
+    .option(
+      '--parameters <values>',
+      "more of that document's parameters: name=value,… or JSON; may be repeated",
+      collect,
+    )
+    .addHelpText('after', EXEC_HELP)
+    .action((node: string, argv: string[], _, command: CommanderCommand) =>
+      finish(
+        import('./commands/exec.ts').then(({ exec }) => exec(node, argv, command.optsWithGlobals(), context)),
+      ),
+    )
+
+  settings(program.command('forward <node> <spec...>'))
+    .description('make ports of a node, or of hosts that it reaches, ports of this machine')
+    .usage('<node> [BIND:]LOCAL:PORT | PORT | [BIND:]LOCAL:HOST:PORT … [options]')
+    .option('--socket <path>', 'take connections on a Unix socket; then <spec> is PORT or HOST:PORT')
+    .option('--reason <text>', 'why; kept with the session')
+    .option('--document-name <name>', 'the session document to use')
+    .option(
+      '--parameters <values>',
+      'more parameters for that document: name=value,… or JSON; may be repeated',
+      collect,
+    )
+    .option('--json', 'one line of JSON on standard output for each forward that is ready')
+    .addHelpText('after', FORWARD_HELP)
+    .action((node: string, specs: string[], _, command: CommanderCommand) =>
+      finish(
+        import('./commands/forward.ts').then(({ forward }) =>
+          forward(node, specs, command.optsWithGlobals(), context),
+        ),
+      ),
+    )
+
+  settings(program.command('ssh-proxy <node> [port]'))
+    .description("one connection to a port of a node, on stdin and stdout: for ssh's ProxyCommand")
+    .option('--reason <text>', 'why; kept with the session')
+    .option('--document-name <name>', 'the session document to use', 'AWS-StartSSHSession')
+    .addHelpText('after', "\n  ssh -o ProxyCommand='sallyport ssh-proxy %h %p' user@node")
+    .action((node: string, port: string | undefined, _, command: CommanderCommand) =>
+      finish(
+        import('./commands/ssh-proxy.ts').then(({ sshProxy }) =>
+          sshProxy(node, port, command.optsWithGlobals(), context),
         ),
       ),
     )
@@ -115,6 +185,17 @@ const buildProgram = async (context: CommandContext, finish: Finish): Promise<Co
           deleteActivation(id, command.optsWithGlobals(), context),
         ),
       ),
+    )
+
+  settings(program.command('trust'))
+    .description("print the server's CA and how programs come to trust it, or install it on this machine")
+    .option('--ca-hash <hash>', "what the CA must be: the line 'CA hash' that the server prints")
+    .option('--data-dir <dir>', "the server's data directory, on the server itself, in place of its address")
+    .option('--output <file>', 'write the CA to a file')
+    .option('--install', "as root: add it to this machine's own list of CAs")
+    .option('--uninstall', 'as root: take it out again')
+    .action((_, command: CommanderCommand) =>
+      finish(import('./commands/trust.ts').then(({ trust }) => trust(command.optsWithGlobals(), context))),
     )
   return program
 }

@@ -9,24 +9,34 @@ const RESPONSE = JSON.stringify({
   ResponseMetadata: { RequestId: 'r' },
 })
 const ECS = JSON.stringify({ sessionId: 's-1', tokenValue: 't-1', streamUrl: 'wss://x/v1/data-channel/s-1' })
+const LOST = { reason: 'lost\x1b[2J', exitCode: 255 }
 const REQUEST = '{"Target":"mi-1","Parameters":{"portNumber":["22"]}}'
 const SESSION = { sessionId: 's-1', tokenValue: 't-1', streamUrl: 'wss://x/v1/data-channel/s-1' }
 
-const run = async (argv: string[], env: Record<string, string> = {}, end = { reason: '', exitCode: 0 }) => {
+const run = async (
+  argv: string[],
+  env: Record<string, string> = {},
+  { end = { reason: '', exitCode: 0 }, announces = true } = {},
+) => {
   let out = ''
+  let err = ''
   const calls: PluginCall[] = []
   const seenEnvironments: object[] = []
   const status = await runPlugin(argv, env, {
     out: text => {
       out += text
     },
-    run: async (call, environment) => {
+    err: text => {
+      err += text
+    },
+    run: async (call, environment, announce) => {
       calls.push(call)
       seenEnvironments.push({ ...environment })
+      if (announces) announce()
       return end
     },
   })
-  return { out, calls, status, env, seenEnvironments }
+  return { out, err, calls, status, env, seenEnvironments }
 }
 
 describe('without a session', () => {
@@ -50,7 +60,7 @@ describe('without a session', () => {
 })
 
 describe('with a session', () => {
-  const call = { session: SESSION, region: 'eu-1', profile: 'p', endpointUrl: 'https://e' }
+  const call = { session: SESSION, region: 'eu-1', profile: 'p', endpointUrl: 'https://e', isShell: true }
   const started = '\nStarting session with SessionId: s-1\n\n\nExiting session with sessionId: s-1.\n\n'
   test.each([
     ['in the environment', [VARIABLE, 'eu-1', 'StartSession', 'p', REQUEST, 'https://e'], call],
@@ -77,7 +87,7 @@ describe('with a session', () => {
     [
       'in the legacy form',
       [RESPONSE, 'eu-1', 'StartSession'],
-      { ...call, profile: undefined, endpointUrl: undefined },
+      { ...call, profile: undefined, endpointUrl: undefined, isShell: false },
     ],
     ['with arguments to spare', [RESPONSE, 'eu-1', 'StartSession', 'p', REQUEST, 'https://e', 'more'], call],
   ])('%s', async (_, argv, expected) => {
@@ -92,8 +102,34 @@ describe('with a session', () => {
     expect(seenEnvironments).toEqual([{ HOME: '/h' }])
   })
 
+  test('one that is for its bytes alone has nothing else on stdout, and its failure on stderr', async () => {
+    const argv = [RESPONSE, 'r', 'StartSession', '', REQUEST, 'https://e']
+    expect(await run(argv, {}, { announces: false })).toMatchObject({ status: 0, out: '', err: '' })
+    expect(await run(argv, {}, { announces: false, end: LOST })).toMatchObject({
+      status: 255,
+      out: '',
+      err: '\n\nSessionId: s-1 : lost?[2J\n\n',
+    })
+  })
+
+  test('a command’s exit status is the plugin’s, a shell’s is not', async () => {
+    const argv = [RESPONSE, 'r', 'StartSession', '', REQUEST, 'https://e']
+    const end = { reason: '', exitCode: 0, exitStatus: 7 }
+    expect(await run(argv, {}, { announces: false, end })).toMatchObject({ status: 7, out: '' })
+    expect(await run(argv, {}, { announces: true, end })).toMatchObject({ status: 0 })
+  })
+
+  test.each([
+    ['{"Target":"mi-1"}', true],
+    ['{"Target":"mi-1","DocumentName":"AWS-StartSSHSession"}', false],
+    [undefined, false],
+  ])('that was asked for by %s is a shell for certain: %s', async (request, isShell) => {
+    const { calls } = await run([RESPONSE, 'r', 'StartSession', ...(request ? ['', request] : [])])
+    expect(calls).toMatchObject([{ isShell }])
+  })
+
   test('one that fails says why and has its exit status', async () => {
-    const result = await run([RESPONSE, 'r', 'StartSession'], {}, { reason: 'lost\x1b[2J', exitCode: 255 })
+    const result = await run([RESPONSE, 'r', 'StartSession'], {}, { end: LOST })
     expect(result).toMatchObject({
       status: 255,
       out: '\nStarting session with SessionId: s-1\n\n\nSessionId: s-1 : lost?[2J\n\n',

@@ -1,5 +1,5 @@
 import { CLIENT_COMPATIBILITY_VERSION } from '@sallyport/protocol/versions'
-import type { AttachOptions, RunSession, SessionEnd, StartedSession } from './attach.ts'
+import type { AttachOptions, SessionEnd, StartedSession } from './attach.ts'
 import { EXIT } from './errors.ts'
 import { inert, inertLines } from './inert.ts'
 
@@ -14,12 +14,15 @@ export type PluginCall = {
   profile: string | undefined
   /** What the aws CLI spoke to; absent in the legacy form and when empty. */
   endpointUrl: string | undefined
+  /** No document was asked for, so it is the account's shell. */
+  isShell: boolean
 }
 
 export type PluginParts = {
   out: (text: string) => void
-  /** Runs the session that was asked for. */
-  run: (call: PluginCall, env: MutableEnvironment) => Promise<SessionEnd>
+  err: (text: string) => void
+  /** Runs the session that was asked for, and says so on stdout if that is not for the session's bytes alone. */
+  run: (call: PluginCall, env: MutableEnvironment, announce: () => void) => Promise<SessionEnd>
 }
 
 export const INSTALLED_BANNER =
@@ -36,9 +39,9 @@ const LEGACY_ARGUMENTS = 3
 export const runPlugin = async (
   argv: readonly string[],
   env: MutableEnvironment,
-  parts: PluginParts = { out: text => void process.stdout.write(text), run: runOnTerminal },
+  parts: PluginParts = PROCESS_PARTS,
 ): Promise<number> => {
-  const { out, run } = parts
+  const { out, err, run } = parts
   const [first] = argv
   if (first === undefined) {
     out(INSTALLED_BANNER)
@@ -53,6 +56,7 @@ export const runPlugin = async (
     out(`\nUnknown operation ${operation}. \nUse session-manager-plugin --version to check the version.\n\n`)
     return EXIT.usage
   }
+  let say = out
   try {
     const call = readCall(argv, env)
     if (call === undefined) {
@@ -60,18 +64,24 @@ export const runPlugin = async (
       return EXIT.usage
     }
     const id = inert(call.session.sessionId)
-    out(`\nStarting session with SessionId: ${id}\n`)
-    const { reason, exitCode } = await run(call, env)
+    // Until the session is known to be one that talks, stdout may be what an SSH client reads.
+    let announced = false
+    say = err
+    const announce = () => {
+      announced = true
+      say = out
+      out(`\nStarting session with SessionId: ${id}\n`)
+    }
+    const { reason, exitCode, exitStatus } = await run(call, env, announce)
     // Pexpect-like callers wait for this line.
-    out(
-      exitCode === EXIT.ok
-        ? `\n\nExiting session with sessionId: ${id}.\n\n`
-        : `\n\nSessionId: ${id} : ${inertLines(reason)}\n\n`,
-    )
+    if (exitCode !== EXIT.ok) say(`\n\nSessionId: ${id} : ${inertLines(reason)}\n\n`)
+    else if (announced) out(`\n\nExiting session with sessionId: ${id}.\n\n`)
+    // A shell's own status would make aws take the session for a failure; a command's is what was asked for.
+    else return exitStatus ?? exitCode
     return exitCode
   } catch (error) {
     const { message, exitCode } = error as { message: string; exitCode?: number }
-    out(`Cannot perform start session: ${inertLines(message)}\n`)
+    say(`Cannot perform start session: ${inertLines(message)}\n`)
     return exitCode ?? EXIT.failure
   }
 }
@@ -79,13 +89,14 @@ export const runPlugin = async (
 const readCall = (argv: readonly string[], env: MutableEnvironment): PluginCall | undefined => {
   const [source = '', region = '', operation = '', profile, request, endpointUrl] = argv
   const response = takeResponse(source, env)
-  checkRequest(request)
+  const documentName = readDocumentName(request)
   if (operation !== 'StartSession') return undefined
   return {
     session: parseResponse(response),
     region,
     profile: profile || undefined,
     endpointUrl: endpointUrl || undefined,
+    isShell: request !== undefined && documentName === undefined,
   }
 }
 
@@ -98,15 +109,18 @@ const takeResponse = (source: string, env: MutableEnvironment): string => {
   return response
 }
 
-const checkRequest = (text: string | undefined): void => {
-  if (text === undefined) return
-  let target: unknown
+/** Of what was given to StartSession; undefined if no document was named. */
+const readDocumentName = (text: string | undefined): unknown => {
+  if (text === undefined) return undefined
+  let request: { Target?: unknown; DocumentName?: unknown } = {}
   try {
-    target = Object(JSON.parse(text)).Target
+    request = Object(JSON.parse(text))
   } catch {
     // Told with the next line.
   }
-  if (typeof target !== 'string') throw new Error('the fifth argument must be JSON with a string "Target"')
+  const { Target, DocumentName } = request
+  if (typeof Target !== 'string') throw new Error('the fifth argument must be JSON with a string "Target"')
+  return DocumentName
 }
 
 /** Keys in any case, as Go reads JSON: `aws ecs execute-command` writes them in camelCase. */
@@ -132,28 +146,42 @@ const parseResponse = (text: string): StartedSession => {
   return { sessionId: member('SessionId'), tokenValue: member('TokenValue'), streamUrl }
 }
 
-const runOnTerminal = async (call: PluginCall, env: MutableEnvironment): Promise<SessionEnd> => {
-  const [{ attachSession }, { createClient }, { loadSettings }, { openTerminal }, { runShellSession }] =
-    await Promise.all([
-      import('./attach.ts'),
-      import('./client.ts'),
-      import('./settings.ts'),
-      import('./terminal/terminal.ts'),
-      import('./sessions/session.ts'),
-    ])
+const runOnTerminal: PluginParts['run'] = async (call, env, announce) => {
+  const [
+    attach,
+    { createClient },
+    { loadSettings },
+    { openTerminal },
+    { runClientSession },
+    { pluginKinds },
+  ] = await Promise.all([
+    import('./attach.ts'),
+    import('./client.ts'),
+    import('./settings.ts'),
+    import('./terminal/terminal.ts'),
+    import('./sessions/client-session.ts'),
+    import('./sessions/plugin-session.ts'),
+  ])
   const region = call.region || env.AWS_REGION || env.AWS_DEFAULT_REGION || 'us-east-1'
   const configured = env.SALLYPORT_ENDPOINT_URL || env.AWS_ENDPOINT_URL_SSM || env.AWS_ENDPOINT_URL
   const endpointUrl = call.endpointUrl ?? (configured || `https://ssm.${region}.amazonaws.com`)
   const settings = await loadSettings({ profile: call.profile, region, endpointUrl }, env)
-  const runSession: RunSession = runShellSession
   const options: AttachOptions = {
     client: createClient({ ...settings, env }),
     ca: settings.ca,
     session: call.session,
     // The aws CLI ignores SIGTSTP while the plugin runs, so only SIGSTOP stops the whole job.
     terminal: openTerminal({ suspendSignal: 'SIGSTOP' }),
-    runSession,
+    runSession: runClientSession(
+      pluginKinds({ isShell: call.isShell, announce, out: text => void process.stdout.write(text) }),
+    ),
     endWithParent: true,
   }
-  return attachSession(options)
+  return attach.attachSession(options)
+}
+
+const PROCESS_PARTS: PluginParts = {
+  out: text => void process.stdout.write(text),
+  err: text => void process.stderr.write(text),
+  run: runOnTerminal,
 }

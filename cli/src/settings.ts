@@ -26,19 +26,45 @@ type Candidate = readonly [where: string, value: string | undefined]
  * an empty value counts as none. Throws a usage error that lists the places looked at.
  */
 export const loadSettings = async (options: SettingsOptions, env: Environment): Promise<Settings> => {
+  const candidates = await allCandidates(options, env)
+  const region = first('a region', '--region us-east-1', candidates.region)
+  const endpoint = first(
+    "the server's address",
+    '--endpoint-url https://sallyport.example.org',
+    candidates.endpoint,
+  )
+  const ca = await readCaBundle(candidates.ca)
+  return {
+    endpoint: parseEndpoint(endpoint),
+    region: region[1],
+    credentials: credentialSource(options.profile || undefined, env),
+    ...(ca === undefined ? {} : { ca }),
+  }
+}
+
+/** Where the server is, if anything says so, and what to trust, for those who are not yet set up any further. */
+export const loadEndpoint = async (options: SettingsOptions, env: Environment) => {
+  const { endpoint, ca } = await allCandidates(options, env)
+  const chosen = endpoint.find(([, value]) => value)
+  return {
+    endpoint: chosen?.[1] === undefined ? undefined : parseEndpoint([chosen[0], chosen[1]]),
+    readCa: () => readCaBundle(ca),
+  }
+}
+
+const allCandidates = async (options: SettingsOptions, env: Environment) => {
   const profile = options.profile || env.AWS_PROFILE || env.AWS_DEFAULT_PROFILE || 'default'
   const files = await readAwsFiles(env)
   const section = configSection(files, profile)
   const services = files.config.get(`services ${setting(section, 'services')}`)?.get('ssm')
   const inProfile = `of profile "${profile}" in ${files.configPath}`
-
-  const region = first('a region', '--region us-east-1', [
+  const region: Candidate[] = [
     ['--region', options.region],
     ['AWS_REGION', env.AWS_REGION],
     ['AWS_DEFAULT_REGION', env.AWS_DEFAULT_REGION],
     [`region ${inProfile}`, setting(section, 'region')],
-  ])
-  const endpoint = first("the server's address", '--endpoint-url https://sallyport.example.org', [
+  ]
+  const endpoint: Candidate[] = [
     ['--endpoint-url', options.endpointUrl],
     ['SALLYPORT_ENDPOINT_URL', env.SALLYPORT_ENDPOINT_URL],
     ['AWS_ENDPOINT_URL_SSM', env.AWS_ENDPOINT_URL_SSM],
@@ -48,20 +74,15 @@ export const loadSettings = async (options: SettingsOptions, env: Environment): 
       services instanceof Map ? services.get('endpoint_url') : undefined,
     ],
     [`endpoint_url ${inProfile}`, setting(section, 'endpoint_url')],
-  ])
-  const ca = await readCaBundle([
+  ]
+  const ca: Candidate[] = [
     ['--ca-bundle', options.caBundle],
     ['AWS_CA_BUNDLE', env.AWS_CA_BUNDLE],
     [`ca_bundle ${inProfile}`, setting(section, 'ca_bundle')],
     // Last: where it is set for a whole machine, it must not undo what the profile says.
     ['SSL_CERT_FILE', env.SSL_CERT_FILE],
-  ])
-  return {
-    endpoint: parseEndpoint(endpoint),
-    region: region[1],
-    credentials: credentialSource(options.profile || undefined, env),
-    ...(ca === undefined ? {} : { ca }),
-  }
+  ]
+  return { region, endpoint, ca }
 }
 
 const first = (

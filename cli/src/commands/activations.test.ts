@@ -12,9 +12,10 @@ const CA = rootCertificates[0] ?? ''
 const CA_HASH = `sha256:${createHash('sha256').update(new X509Certificate(CA).raw).digest('hex')}`
 
 let server: Server
+let caStatus = 200
 beforeAll(async () => {
   server = createServer((request, response) => {
-    response.statusCode = request.url === '/.well-known/sallyport/ca.pem' ? 200 : 404
+    response.statusCode = request.url === '/.well-known/sallyport/ca.pem' ? caStatus : 400
     response.end(CA)
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
@@ -65,6 +66,18 @@ test('create prints the whole command for the machine, the hash of the CA includ
     `sallyport agent register --endpoint ${endpoint.origin} --region eu-test-1 --activation-id an-id --activation-code a-code --ca-hash ${CA_HASH}\n`,
   )
   expect(seen.err).toContain('Good 3 times, until 2026-11-21T02:00:00.000Z')
+})
+
+test('where the certificate is of a CA that everybody knows, there is no hash to pin', async () => {
+  caStatus = 404
+  try {
+    const { seen, run } = setUp(MADE)
+    expect(await run('activations', 'create')).toBe(0)
+    expect(seen.out).toMatch(/--activation-code a-code\n$/)
+    expect(seen.out).not.toContain('--ca-hash')
+  } finally {
+    caStatus = 200
+  }
 })
 
 test('create refuses a lifetime and a limit that make no sense, before anything is made', async () => {

@@ -1,11 +1,10 @@
-import { createHash, X509Certificate } from 'node:crypto'
-import { createRequester } from '@sallyport/protocol/transport/node-http'
 import type { CommandContext, Connection } from '../context.ts'
 import { CliError, EXIT, usageError } from '../errors.ts'
 import { inert, inertJson } from '../inert.ts'
 import { listAll } from '../pages.ts'
 import type { SettingsOptions } from '../settings.ts'
 import { formatTable } from '../table.ts'
+import { fetchCa } from '../trust/ca.ts'
 
 export type CreateActivationOptions = SettingsOptions & {
   name?: string
@@ -28,8 +27,6 @@ type ActivationRow = {
   Expired?: boolean
 }
 
-const CA_PATH = '/.well-known/sallyport/ca.pem'
-const TIMEOUT_MS = 15_000
 const MAX_ACTIVATIONS = 1000
 const PAGE = 50
 const HEAD = ['ACTIVATION', 'NAME', 'ROLE', 'USED', 'EXPIRES']
@@ -72,14 +69,14 @@ export const createActivation = async (
     `Good ${times}, until ${new Date(expires * 1000).toISOString()}. On the machine, as root (or as any user):\n\n`,
   )
   context.out(
-    [
+    `${[
       'sallyport agent register',
       `--endpoint ${connection.endpoint.origin}`,
       `--region ${connection.region}`,
       `--activation-id ${inert(ActivationId)}`,
       `--activation-code ${inert(ActivationCode)}`,
-      `--ca-hash ${caHash}\n`,
-    ].join(' \\\n  '),
+      ...(caHash === undefined ? [] : [`--ca-hash ${caHash}`]),
+    ].join(' \\\n  ')}\n`,
   )
   return EXIT.ok
 }
@@ -127,20 +124,9 @@ const lifetime = (text: string): number => {
   return Number(count) * SECONDS[unit as keyof typeof SECONDS]
 }
 
-/** Fetched over a connection that is verified already, and so as good as the file on the server. */
-const serverCaHash = async ({ endpoint, ca }: Connection, context: CommandContext): Promise<string> => {
-  const request = createRequester(endpoint, { ca, env: context.env })
-  const headers: Array<[string, string]> = [['host', endpoint.host]]
-  const answer = await request({
-    method: 'GET',
-    path: CA_PATH,
-    headers,
-    body: new Uint8Array(0),
-    timeoutMs: TIMEOUT_MS,
-  })
-  if (answer.status !== 200)
-    throw new CliError(
-      `${endpoint.origin} does not say what its CA is (${answer.status}). Is it a Sallyport server?`,
-    )
-  return `sha256:${createHash('sha256').update(new X509Certificate(answer.body).raw).digest('hex')}`
-}
+/**
+ * Fetched over a connection that is verified already, and so as good as the file on the server. Undefined where the
+ * server has a certificate of another CA, which agents then trust or not by themselves.
+ */
+const serverCaHash = async ({ endpoint, ca }: Connection, { env }: CommandContext) =>
+  (await fetchCa(endpoint, { ca, env }))?.hash

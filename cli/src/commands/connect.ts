@@ -1,11 +1,11 @@
-import { attachSession, type RunSession, type StartedSession } from '../attach.ts'
-import type { ApiClient } from '../client.ts'
+import { attachSession, type RunSession } from '../attach.ts'
 import type { CommandContext } from '../context.ts'
-import { CliError, EXIT } from '../errors.ts'
+import { EXIT } from '../errors.ts'
 import { inert, inertLines } from '../inert.ts'
 import { resolveNode } from '../nodes.ts'
 import { parseParameters } from '../parameters.ts'
 import type { SettingsOptions } from '../settings.ts'
+import { startSession } from '../start-session.ts'
 import { openTerminal, type Terminal } from '../terminal/terminal.ts'
 
 export type ConnectOptions = SettingsOptions & {
@@ -41,17 +41,16 @@ export const connect = async (
       `Session ${inert(session.sessionId)} on ${inert(target)}. Enter ~? shows how to leave it.`,
     )
   }
-  const runSession = parts.runSession ?? (await import('../sessions/session.ts')).runShellSession
+  const runSession = parts.runSession ?? (await shellSession())
   const { reason, exitCode, exitStatus } = await attachSession({ client, ca, session, terminal, runSession })
   if (reason !== '' && exitCode !== EXIT.ok) terminal.notice(`sallyport: ${inertLines(reason)}`)
   return exitCode === EXIT.ok ? (exitStatus ?? EXIT.ok) : exitCode
 }
 
-const startSession = async (client: ApiClient, input: Record<string, unknown>): Promise<StartedSession> => {
-  const answer = (await client.call('ssm', 'StartSession', input)) as Record<string, unknown>
-  const { SessionId: sessionId, TokenValue: tokenValue, StreamUrl: streamUrl } = answer
-  if (typeof sessionId !== 'string' || typeof tokenValue !== 'string' || typeof streamUrl !== 'string') {
-    throw new CliError('The server started a session without saying its id, token and address.')
-  }
-  return { sessionId, tokenValue, streamUrl }
+const shellSession = async (): Promise<RunSession> => {
+  const [{ runClientSession }, { shellKind }] = await Promise.all([
+    import('../sessions/client-session.ts'),
+    import('../sessions/shell-activity.ts'),
+  ])
+  return runClientSession([shellKind])
 }

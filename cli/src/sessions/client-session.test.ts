@@ -1,0 +1,92 @@
+import { utf8 } from '@sallyport/protocol/bytes'
+import { MessageType, PayloadType } from '@sallyport/protocol/message-types'
+import { encodeExitCode, sessionNoticePayload } from '@sallyport/protocol/payloads'
+import { expect, test } from 'vitest'
+import { rawKind } from './raw-activity.ts'
+import { SessionScene } from './session-scene.ts'
+import { shellKind } from './shell-activity.ts'
+
+const SHELL = { sessionType: 'Standard_Stream' }
+
+test('a client that knows what it has asked for begins at once, and types what was typed before the node came', async () => {
+  const scene = new SessionScene([shellKind], { ...SHELL, interactive: true })
+  expect(scene.terminal.raw).toBe(true)
+  scene.terminal.events.emit('input', utf8('ls\r'))
+  await scene.shakeHands()
+  await scene.until(() => scene.received.length === 3)
+  expect(scene.received.toString()).toBe('ls\r')
+  scene.close('')
+  expect(await scene.ended).toEqual({ reason: '', exitCode: 0 })
+  expect(scene.terminal.raw).toBe(false)
+})
+
+test('~. ends the session, also where no node has ever answered', async () => {
+  const scene = new SessionScene([shellKind], { interactive: true })
+  scene.terminal.events.emit('input', utf8('\r~.'))
+  expect(await scene.ended).toEqual({ reason: 'Ended by ~.', exitCode: 255 })
+  expect(scene.terminated).toBe(1)
+})
+
+test('what the gateway has to say is shown, and can do nothing to the terminal', async () => {
+  const scene = new SessionScene([shellKind], SHELL)
+  await scene.shakeHands()
+  scene.fromGateway(
+    MessageType.sessionNotice,
+    sessionNoticePayload.encode({ Text: 'ends in 5 minutes\x1b[2J' }),
+  )
+  await scene.terminal.untilNotice()
+  expect(scene.terminal.notices).toEqual(['[ends in 5 minutes?[2J]'])
+  scene.close('')
+  await scene.ended
+})
+
+test('the end tells what the node’s program exited with', async () => {
+  const scene = new SessionScene([shellKind], SHELL)
+  await scene.shakeHands()
+  scene.agent.sendWhole(PayloadType.exitCode, encodeExitCode(3))
+  scene.agent.send(PayloadType.output, utf8('bye'))
+  await scene.terminal.untilOut(3)
+  scene.close('')
+  expect(await scene.ended).toEqual({ reason: '', exitCode: 0, exitStatus: 3 })
+})
+
+test('nothing is lost or doubled where both connections break', async () => {
+  const scene = new SessionScene([rawKind], { properties: { portNumber: '22' } })
+  await scene.shakeHands()
+  const sent = Array.from({ length: 60 }, (_, i) => `line ${i}\n`)
+  for (const [i, line] of sent.entries()) {
+    scene.agent.send(PayloadType.output, utf8(line))
+    scene.terminal.events.emit('input', utf8(line))
+    if (i % 20 === 7) scene.cut('client')
+    if (i % 20 === 15) scene.cut('agent')
+    if (i % 10 === 0) await new Promise(resolve => setImmediate(resolve))
+  }
+  const expected = sent.join('')
+  expect(await scene.terminal.untilOut(expected.length)).toBe(expected)
+  await scene.until(() => scene.received.length >= expected.length)
+  expect(scene.received.toString()).toBe(expected)
+  expect(scene.dials).toBeGreaterThan(1)
+  scene.close('')
+  await scene.ended
+})
+
+test('one that is over when it is dialled again says so', async () => {
+  const scene = new SessionScene([shellKind], SHELL)
+  await scene.shakeHands()
+  scene.sessionIsOver = true
+  scene.cut('client')
+  expect(await scene.ended).toMatchObject({
+    reason: expect.stringMatching(/^The session is over/),
+    exitCode: 255,
+  })
+})
+
+test('a type that the client cannot run is refused by name, and what comes anyway is for nobody', async () => {
+  const scene = new SessionScene([shellKind], { sessionType: 'Frobnicate' })
+  await scene.shakeHands()
+  expect(scene.clientProblem).toContain('this client cannot run sessions of type Frobnicate')
+  scene.agent.send(PayloadType.output, utf8('frob'))
+  scene.close('refused')
+  expect(await scene.ended).toEqual({ reason: 'refused', exitCode: 1 })
+  expect(scene.terminal.out.toString()).toBe('')
+})
