@@ -289,6 +289,28 @@ describe.runIf(isRoot)('whom a session runs as', () => {
     )
   })
 
+  test("as the operating system user of the person's tag, and as nobody without one", async () => {
+    await setPreferences({ runAsEnabled: true, runAsDefaultUser: '' })
+    await using refused = openSession(stack, ['--target', node.id])
+    expect((await refused.ended()).said).toMatch(
+      /\(InvalidDocument\) .*aws iam tag-user --user-name admin --tags Key=SSMSessionRunAs,Value=NAME/,
+    )
+    const iam = async (...args: string[]) => {
+      const { code, stdout, stderr } = await stack.aws('iam', ...args, '--user-name', 'admin')
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      return stdout === '' ? undefined : JSON.parse(stdout)
+    }
+    await iam('tag-user', '--tags', 'Key=SSMSessionRunAs,Value=alice')
+    try {
+      expect((await iam('list-user-tags')).Tags).toEqual([{ Key: 'SSMSessionRunAs', Value: 'alice' }])
+      await using shell = await connect(stack, [node.id])
+      expect(await shell.run('id -un; echo $HOME')).toBe('alice\n/home/alice')
+    } finally {
+      await iam('untag-user', '--tag-keys', 'SSMSessionRunAs')
+    }
+    expect((await iam('list-user-tags')).Tags).toEqual([])
+  })
+
   test('a run-as user that the node does not have', async () => {
     await setPreferences({ runAsEnabled: true, runAsDefaultUser: 'nobody-there' })
     const problem = "run-as user 'nobody-there' does not exist on this node"

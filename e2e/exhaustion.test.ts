@@ -91,8 +91,8 @@ describe('a flood', () => {
     for (let i = 0; i < 5_000; i++) {
       shell.connection.send(frameOf({ sequenceNumber: 0, payload: big }))
       shell.connection.send(frameOf({ sequenceNumber: 1_000 + i, payload: big }))
-      shell.connection.send(frameOf({ sequenceNumber: 2 ** 40 + i, payload: big }))
-      shell.connection.send(acknowledge(i * 1_000_003))
+      shell.connection.send(frameOf({ sequenceNumber: 100_000 + i, payload: big }))
+      shell.connection.send(acknowledge((i * 1_000_003) % 100_000))
       if (shell.connection.bufferedBytes > MEGABYTE) await drained(shell)
     }
     await drained(shell)
@@ -126,12 +126,45 @@ describe('a flood', () => {
     const { client, agent } = await node.openBothEnds()
     agent.connection.terminate()
     const before = memoryOf(stack.server.pid)
-    const frame = frameOf({ payload: Buffer.alloc(100_000) })
-    for (let i = 0; i < 2_000; i++) client.connection.send(frame)
+    const frame = frameOf({ payload: Buffer.alloc(64_000) })
+    for (let i = 0; i < 3_000; i++) client.connection.send(frame)
     expect(await settled(() => client.connection.bufferedBytes)).toBeGreaterThan(150 * MEGABYTE)
     await expectQuick(bystander)
     expect(memoryOf(stack.server.pid) - before).toBeLessThan(MEMORY)
     client.connection.terminate()
+  })
+})
+
+describe('sessions in which everything is in flight', () => {
+  const SESSIONS = 60
+  /** docs/reference/server.md: what a session takes of the server, whatever is in flight. */
+  const SESSION = 2 * MEGABYTE
+
+  test('whose ends send and never read take no more than their bound each', async () => {
+    const scenes = []
+    for (let i = 0; i < SESSIONS; i++) scenes.push(await node.openBothEnds())
+    await expectQuick(bystander)
+    const before = memoryOf(stack.server.pid)
+    const ends = scenes.flatMap(({ client, agent }) => [
+      { connection: client.connection, messageType: 'input_stream_data' },
+      { connection: agent.connection, messageType: 'output_stream_data' },
+    ])
+    for (const { connection } of ends) connection.pause()
+    const payload = Buffer.alloc(64 * 1024, 'x')
+    // More than the kernel's buffers between them take; what is left over stays at the senders.
+    for (let i = 0; i < 200; i++) {
+      for (const { connection, messageType } of ends) {
+        if (connection.bufferedBytes < MEGABYTE) {
+          connection.send(frameOf({ messageType, sequenceNumber: i, payload }))
+        }
+      }
+      await setTimeout(5)
+    }
+    await settled(() => ends.reduce((sum, { connection }) => sum + connection.bufferedBytes, 0))
+    for (const { connection } of ends) expect(connection.bufferedBytes).toBeGreaterThan(0)
+    expect((memoryOf(stack.server.pid) - before) / SESSIONS).toBeLessThan(SESSION)
+    await expectQuick(bystander)
+    for (const { connection } of ends) connection.terminate()
   })
 })
 
@@ -143,7 +176,7 @@ describe('a client that reads no more', () => {
     shell.type('stty -opost; exec head -c 200000123 /dev/zero\r')
     await shell.waitFor(/\0/)
     shell.connection.pause()
-    const everything = acknowledgement({ AcknowledgedMessageSequenceNumber: 0, AcknowledgedThrough: 2 ** 40 })
+    const everything = acknowledgement({ AcknowledgedMessageSequenceNumber: 0, AcknowledgedThrough: 100_000 })
     // It prints as much as finds room on the way, whatever is acknowledged, and waits for the rest.
     const printed = await settled(() => {
       shell.connection.send(everything)
@@ -167,6 +200,23 @@ const upgrade = [
   'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
   '\r\n',
 ].join('\r\n')
+
+describe('a message that costs more than it says', () => {
+  test('in shreds, or dribbled, ends the connection that it comes by', async () => {
+    await using slow = new SlowSockets(stack)
+    const mask = [0, 0, 0, 0]
+    const shreds = [Buffer.from([0x02, 0x81, ...mask, 7])]
+    for (let i = 0; i < 400; i++) shreds.push(Buffer.from([0x00, 0x81, ...mask, 7]))
+    slow.open('a message of one-byte fragments', { text: upgrade, after: Buffer.concat(shreds) })
+    const dribble = [Buffer.from([0x82, 0xfe, 0xf0, 0x00, ...mask])]
+    for (let i = 0; i < 400; i++) dribble.push(Buffer.from([7]))
+    slow.open('a message of one-byte records', { text: upgrade, after: dribble })
+    await slow.allOpen()
+    // Long before the server has had enough of waiting for an opening frame.
+    await slow.allClosed(5_000)
+    await expectQuick(bystander)
+  })
+})
 
 describe('connections that dawdle', () => {
   const headers = 'POST / HTTP/1.1\r\nHost: localhost\r\nX-Slow: '

@@ -8,7 +8,8 @@ export const aws1 = process.env.SALLYPORT_TEST_AWS1
 
 /** Says how the terminal was before and after the program and how the program ended, and then keeps the terminal. */
 const WATCH =
-  'echo "before=$(stty -g)."; "$@"; status=$?; echo "after=$(stty -g)."; echo "status=$status."; read -r forever'
+  // A stock plugin leaves Ctrl-C to the kernel, which interrupts this shell as well.
+  'trap : INT QUIT TSTP; echo "before=$(stty -g)."; "$@"; status=$?; echo "after=$(stty -g)."; echo "status=$status."; read -r forever'
 
 type Options = { cols?: number; rows?: number; env?: Environment; aws?: string }
 
@@ -65,9 +66,10 @@ export class RemoteShell implements AsyncDisposable {
     // The number is put in by printf, so that the echo of the command is not taken for its output.
     await this.terminal.send(` printf 'begin-%s\\n' ${number}; ${command}; printf 'end-%s\\n' ${number}\r`)
     const [, output = ''] = await this.terminal.waitFor(
-      new RegExp(`begin-${number}\r?\n([\\s\\S]*?)end-${number}\r?\n`),
+      // A stock plugin leaves the terminal's output processing on, which adds a second carriage return.
+      new RegExp(`begin-${number}\r*\n([\\s\\S]*?)end-${number}\r*\n`),
     )
-    return output.replaceAll('\r\n', '\n').trimEnd()
+    return output.replace(/\r+\n/g, '\n').trimEnd()
   }
 
   /** Types text, keys and all. */

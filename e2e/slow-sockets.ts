@@ -3,7 +3,13 @@ import * as tls from 'node:tls'
 import type { Stack } from './stack.ts'
 
 /** What a connection sends before it falls silent: bytes below TLS, or text above it, then bytes after the answer. */
-export type Beginning = { raw?: Uint8Array; text?: string; after?: Uint8Array; dribble?: string }
+export type Beginning = {
+  raw?: Uint8Array
+  text?: string
+  /** A list is written piece by piece, each in a TLS record of its own. */
+  after?: Uint8Array | readonly Uint8Array[]
+  dribble?: string
+}
 
 const DRIBBLE_MS = 200
 /** First byte of a websocket close frame (RFC 6455 5.2). */
@@ -71,7 +77,7 @@ export class SlowSockets implements AsyncDisposable {
     if (text !== undefined) socket.write(text)
     socket.on('data', (data: Buffer) => {
       const upgraded = data.toString('latin1').startsWith('HTTP/1.1 101')
-      if (upgraded && after !== undefined) socket.write(after)
+      if (upgraded && after !== undefined) void writePieces(socket, [after].flat())
       if (!upgraded || data.includes(CLOSE_FRAME)) this.#gone(socket)
     })
     if (dribble === undefined) return
@@ -81,5 +87,12 @@ export class SlowSockets implements AsyncDisposable {
   #gone(socket: Socket): void {
     if (!this.#left.delete(socket)) return
     this.#onLess()
+  }
+}
+
+async function writePieces(socket: Socket, pieces: readonly Uint8Array[]): Promise<void> {
+  for (const piece of pieces) {
+    if (!socket.writable) return
+    await new Promise(resolve => socket.write(piece, resolve))
   }
 }

@@ -1,6 +1,6 @@
 // The programs that the end-to-end tests run: finds them, and installs what is missing where that is possible.
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 /** Program → its package in Debian and Ubuntu. */
@@ -17,17 +17,39 @@ const PACKAGES = {
   vim: 'vim',
   script: 'bsdutils',
   stty: 'coreutils',
+  top: 'procps',
   openssl: 'openssl',
+  curl: 'curl',
+  rsync: 'rsync',
+  haproxy: 'haproxy',
+  'update-ca-certificates': 'ca-certificates',
   python3: 'python3',
+  initdb: 'postgresql',
+  // Without the package that makes a service of it.
+  mariadbd: 'mariadb-server-core',
+  mariadb: 'mariadb-client-core',
+  'mariadb-dump': 'mariadb-client',
 }
 /** Debian 12 and Ubuntu 24.04 have version 2 under this name; what a Python of one's own installs is version 1. */
 const AWS_PACKAGE = 'awscli'
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin', '/bin']
+/** PostgreSQL's programs are in a folder for each version; those for its clients are found on PATH as well. */
+const POSTGRESQL_FOLDER = '/usr/lib/postgresql'
+/** Asked by every package that would start a service (deb-systemd-invoke(1p), invoke-rc.d(8)). */
+const SERVICE_POLICY = '/usr/sbin/policy-rc.d'
+const NO_SERVICES = '#!/bin/sh\nexit 101\n'
 
 /** PATH with the folders of system programs, which the PATH of an ordinary user lacks. */
 export function searchPath() {
   const folders = (process.env.PATH ?? '').split(path.delimiter).filter(Boolean)
-  return [...new Set([...folders, ...SYSTEM_FOLDERS])]
+  return [...new Set([...folders, ...SYSTEM_FOLDERS, ...postgresqlFolders()])]
+}
+
+/** Of the newest version only: initdb and postgres have to be of the same. */
+function postgresqlFolders() {
+  if (!existsSync(POSTGRESQL_FOLDER)) return []
+  const versions = readdirSync(POSTGRESQL_FOLDER).sort((a, b) => Number(b) - Number(a))
+  return versions.slice(0, 1).map(version => path.join(POSTGRESQL_FOLDER, version, 'bin'))
 }
 
 /**
@@ -94,7 +116,22 @@ function adviceFor(packages) {
 function install(packages) {
   console.log(`Installing what the tests need: ${packages.join(' ')}`)
   aptGet('update', '-qq')
-  aptGet('install', '-qq', '-y', '--no-install-recommends', ...packages)
+  withoutServices(() => aptGet('install', '-qq', '-y', '--no-install-recommends', ...packages))
+}
+
+/** A database server or a proxy for tests is not to run as a service of this machine. */
+function withoutServices(action) {
+  if (existsSync(SERVICE_POLICY)) return action()
+  // Ctrl-C ends apt-get; here it only makes sure that the file does not stay.
+  const stay = () => {}
+  process.on('SIGINT', stay)
+  writeFileSync(SERVICE_POLICY, NO_SERVICES, { mode: 0o755 })
+  try {
+    action()
+  } finally {
+    rmSync(SERVICE_POLICY, { force: true })
+    process.off('SIGINT', stay)
+  }
 }
 
 /** Quiet unless it fails. Another apt-get is waited for. */
