@@ -2,6 +2,8 @@
 // tables and never passes or fails. `npm run bench -- echo memory` runs these parts alone.
 import { cpus, totalmem } from 'node:os'
 import { benchEcho } from './echo.ts'
+import { benchForward } from './forward.ts'
+import { benchGatewayMemory } from './gateway-memory.ts'
 import { benchMemory } from './memory.ts'
 import { openPeers, type Peers } from './peers.ts'
 import { benchPrompt } from './prompt.ts'
@@ -12,6 +14,8 @@ const parts: Readonly<Record<string, (peers: Peers) => Promise<void>>> = {
   echo: benchEcho,
   memory: benchMemory,
   throughput: benchThroughput,
+  forward: benchForward,
+  gateway: benchGatewayMemory,
 }
 
 process.exit(await main(process.argv.slice(2)))

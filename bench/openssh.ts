@@ -11,6 +11,8 @@ import { run } from '../e2e/terminal.ts'
 export type OpenSsh = AsyncDisposable & {
   /** Arguments of ssh(1) for a login with a terminal. */
   login: string[]
+  /** A configuration file, ssh(1) -F, in which the server is called `node`, and `jump` as well. */
+  configuration: string
 }
 
 const SSHD = '/usr/sbin/sshd'
@@ -34,23 +36,10 @@ export async function openSsh(user: string): Promise<OpenSsh> {
   const made = userInfo().uid === 0 && !existsSync(EMPTY_DIRECTORY)
   if (made) await mkdir(EMPTY_DIRECTORY, { mode: 0o755 })
   const server = spawn(SSHD, ['-D', '-e', '-f', path('sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] })
+  await writeFile(path('ssh_config'), clientConfiguration(port, user, path('client')))
   const ssh: OpenSsh = {
-    login: [
-      '-tt',
-      ...[
-        '-F',
-        'none',
-        '-i',
-        path('client'),
-        '-p',
-        String(port),
-        '-o',
-        'BatchMode=yes',
-        '-o',
-        'LogLevel=ERROR',
-      ],
-      ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', `${user}@localhost`],
-    ],
+    login: ['-tt', '-F', path('ssh_config'), 'node'],
+    configuration: path('ssh_config'),
     async [Symbol.asyncDispose]() {
       await end(server)
       await rm(directory, { recursive: true, force: true })
@@ -74,11 +63,28 @@ function configuration(port: number, path: (name: string) => string): string {
     'PrintMotd no',
     'PrintLastLog no',
     'PasswordAuthentication no',
+    'Subsystem sftp internal-sftp',
     '',
   ].join('\n')
 }
 
-async function freePort(): Promise<number> {
+function clientConfiguration(port: number, user: string, key: string): string {
+  return [
+    'Host node jump',
+    'HostName localhost',
+    `Port ${port}`,
+    `User ${user}`,
+    `IdentityFile ${key}`,
+    'IdentitiesOnly yes',
+    'BatchMode yes',
+    'LogLevel ERROR',
+    'StrictHostKeyChecking no',
+    'UserKnownHostsFile /dev/null',
+    '',
+  ].join('\n')
+}
+
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
@@ -87,7 +93,7 @@ async function freePort(): Promise<number> {
   return address.port
 }
 
-async function accepting(port: number): Promise<void> {
+export async function accepting(port: number): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS
   for (;;) {
     const socket = connect(port, '127.0.0.1')
@@ -103,7 +109,7 @@ async function accepting(port: number): Promise<void> {
   }
 }
 
-async function end(child: ChildProcess): Promise<void> {
+export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const exited = once(child, 'exit')
   child.kill('SIGTERM')
