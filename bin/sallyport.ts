@@ -8,11 +8,15 @@ Reach machines that accept no inbound connection, through a server of your own.
   server                 run the server
   agent                  run the agent on a machine, or register it
   connect <node>         open a shell on a node, by its id or name
+  exec <node> -- ...     run one command on a node
+  forward <node> <port>  make a port of a node a port of this machine
+  ssh-proxy <node>       for ssh's ProxyCommand
   nodes                  list the nodes
   sessions               list the sessions
   sessions end <id...>   end sessions
   activations            list what machines become nodes with
   activations create     make one, and print the command to run on the machine
+  trust                  print the server's CA, or install it on this machine
 
   --version              print the version
   <command> --help       what the command can do
