@@ -31,6 +31,9 @@ describe('sallyport trust', () => {
     expect(stdout).toBe(await readFile(stack.caFile, 'utf8'))
     expect(stderr).toContain('verified  it has the hash that you gave')
     expect((await trust(...there())).stderr).toContain('verified  NO. Compare the hash')
+    const env = { ...stack.env, ...NOTHING, NODE_TLS_REJECT_UNAUTHORIZED: '0' }
+    const careless = await run(sallyport, ['trust', ...there()], { env })
+    expect(careless.stderr, 'where nothing is verified').toContain('verified  NO. Compare the hash')
   })
 
   test('refuses the CA of somebody else', async () => {

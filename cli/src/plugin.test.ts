@@ -61,6 +61,7 @@ describe('without a session', () => {
 
 describe('with a session', () => {
   const call = { session: SESSION, region: 'eu-1', profile: 'p', endpointUrl: 'https://e', isShell: true }
+  const asked = { documentName: 'D', parameters: { localPortNumber: ['1'] } }
   const started = '\nStarting session with SessionId: s-1\n\n\nExiting session with sessionId: s-1.\n\n'
   test.each([
     ['in the environment', [VARIABLE, 'eu-1', 'StartSession', 'p', REQUEST, 'https://e'], call],
@@ -123,9 +124,11 @@ describe('with a session', () => {
     ['{"Target":"mi-1"}', true],
     ['{"Target":"mi-1","DocumentName":"AWS-StartSSHSession"}', false],
     [undefined, false],
-  ])('that was asked for by %s is a shell for certain: %s', async (request, isShell) => {
+    ['{"Target":"mi-1","DocumentName":"D","Parameters":{"localPortNumber":["1"]}}', false, asked],
+    ['{"Target":"mi-1","DocumentName":"D","Parameters":null}', false, { parameters: {} }],
+  ])('that was asked for by %s is a shell for certain: %s', async (request, isShell, asked = {}) => {
     const { calls } = await run([RESPONSE, 'r', 'StartSession', ...(request ? ['', request] : [])])
-    expect(calls).toMatchObject([{ isShell }])
+    expect(calls).toMatchObject([{ isShell, asked }])
   })
 
   test('one that fails says why and has its exit status', async () => {

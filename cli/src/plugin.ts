@@ -2,6 +2,7 @@ import { CLIENT_COMPATIBILITY_VERSION } from '@sallyport/protocol/versions'
 import type { AttachOptions, SessionEnd, StartedSession } from './attach.ts'
 import { EXIT } from './errors.ts'
 import { inert, inertLines } from './inert.ts'
+import type { AskedFor } from './sessions/plugin-session.ts'
 
 /** The environment as it can be changed: the token is taken out of it. */
 export type MutableEnvironment = Record<string, string | undefined>
@@ -16,6 +17,8 @@ export type PluginCall = {
   endpointUrl: string | undefined
   /** No document was asked for, so it is the account's shell. */
   isShell: boolean
+  /** Empty in the legacy form. */
+  asked: AskedFor
 }
 
 export type PluginParts = {
@@ -89,14 +92,15 @@ export const runPlugin = async (
 const readCall = (argv: readonly string[], env: MutableEnvironment): PluginCall | undefined => {
   const [source = '', region = '', operation = '', profile, request, endpointUrl] = argv
   const response = takeResponse(source, env)
-  const documentName = readDocumentName(request)
+  const asked = readRequest(request)
   if (operation !== 'StartSession') return undefined
   return {
     session: parseResponse(response),
     region,
     profile: profile || undefined,
     endpointUrl: endpointUrl || undefined,
-    isShell: request !== undefined && documentName === undefined,
+    isShell: request !== undefined && asked.documentName === undefined,
+    asked,
   }
 }
 
@@ -109,18 +113,19 @@ const takeResponse = (source: string, env: MutableEnvironment): string => {
   return response
 }
 
-/** Of what was given to StartSession; undefined if no document was named. */
-const readDocumentName = (text: string | undefined): unknown => {
-  if (text === undefined) return undefined
-  let request: { Target?: unknown; DocumentName?: unknown } = {}
+/** What was given to StartSession; no name if no document was named. */
+const readRequest = (text: string | undefined): AskedFor => {
+  if (text === undefined) return { parameters: {} }
+  let request: { Target?: unknown; DocumentName?: unknown; Parameters?: unknown } = {}
   try {
     request = Object(JSON.parse(text))
   } catch {
     // Told with the next line.
   }
-  const { Target, DocumentName } = request
+  const { Target, DocumentName, Parameters } = request
   if (typeof Target !== 'string') throw new Error('the fifth argument must be JSON with a string "Target"')
-  return DocumentName
+  const parameters = Object(Parameters ?? {}) as AskedFor['parameters']
+  return { ...(DocumentName !== undefined && { documentName: String(DocumentName) }), parameters }
 }
 
 /** Keys in any case, as Go reads JSON: `aws ecs execute-command` writes them in camelCase. */
@@ -173,7 +178,12 @@ const runOnTerminal: PluginParts['run'] = async (call, env, announce) => {
     // The aws CLI ignores SIGTSTP while the plugin runs, so only SIGSTOP stops the whole job.
     terminal: openTerminal({ suspendSignal: 'SIGSTOP' }),
     runSession: runClientSession(
-      pluginKinds({ isShell: call.isShell, announce, out: text => void process.stdout.write(text) }),
+      pluginKinds({
+        isShell: call.isShell,
+        asked: call.asked,
+        announce,
+        out: text => void process.stdout.write(text),
+      }),
     ),
     endWithParent: true,
   }

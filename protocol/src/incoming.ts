@@ -1,5 +1,5 @@
+import { ownedBytes } from './byte-queue.ts'
 import type { Message } from './message.ts'
-import { ownedBytes } from './smux/byte-queue.ts'
 
 /** Bytes of messages that came before their turn, or before anybody could take them. */
 export const INCOMING_LIMIT = 4 * 1024 * 1024

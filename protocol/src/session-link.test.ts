@@ -312,8 +312,7 @@ describe('a consumer that is busy', () => {
     expect(link.channel.bufferedBytes).toBe(held)
     expect(log).toEqual(['up'])
     busy = false
-    link.channel.resume()
-    link.flushSoon()
+    link.resume()
     await clock.play(10)
     expect(received).toBe(130)
     expect(server.dialledAt.length).toBe(1)

@@ -98,6 +98,11 @@ export class SessionLink {
     this.#dial()
   }
 
+  /** The consumer that answered false to `deliver` can take more. */
+  resume(): void {
+    this.#take(() => this.channel.resume())
+  }
+
   /** Ends the link for good, without a word to the owner. */
   close(): void {
     const connection = this.#connection
@@ -179,31 +184,33 @@ export class SessionLink {
         liveness.seen()
         this.#receive(connection, data)
       },
-      drain: () => this.flushSoon(),
+      drain: () => this.#flushSoon(),
       pong: () => liveness.seen(),
       close: (code, reason) => this.#lost(connection, reason === '' ? `connection closed (${code})` : reason),
     }
   }
 
   #receive(connection: Connection, data: Uint8Array): void {
-    if (this.#connection !== connection) return
+    if (this.#connection === connection) this.#take(() => this.channel.receive(data))
+  }
+
+  /** What comes, or waited, may make no sense to the channel or to whom it is delivered. */
+  #take(step: () => void): void {
+    const connection = this.#connection
     try {
-      this.channel.receive(data)
+      step()
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      connection.close(PROTOCOL_ERROR_CLOSE, error.message)
-      if (error.retryable) this.#lost(connection, error.message)
+      connection?.close(PROTOCOL_ERROR_CLOSE, error.message)
+      if (error.retryable && connection !== undefined) this.#lost(connection, error.message)
       else this.#gone(error.message)
       return
     }
-    this.flushSoon()
+    this.#flushSoon()
   }
 
-  /**
-   * At the end of this turn, acknowledges what was consumed if that is due, and reads on or not. To be called
-   * after `channel.resume`.
-   */
-  flushSoon(): void {
+  /** At the end of this turn, acknowledges what was consumed if that is due, and reads on or not. */
+  #flushSoon(): void {
     if (this.#flushing) return
     this.#flushing = true
     this.#options.clock.soon(() => {

@@ -13,3 +13,25 @@ export const AGENT_COMPATIBILITY_VERSION = '3.3.2299.0'
 
 /** What our agent calls itself in UpdateInstanceInformation; a stock one says `amazon-ssm-agent`. */
 export const OWN_AGENT_NAME = 'sallyport-agent'
+
+const VERSION = /^\d{1,9}(\.\d{1,9}){0,3}$/
+
+/** Whether this is a version: one to four numeric parts. A peer may have sent anything. */
+export function isVersion(text: string): boolean {
+  return VERSION.test(text)
+}
+
+/**
+ * Whether a version has what came with another (data-plane.md 12.5): part by part, missing ones are 0. What is no
+ * version is older than everything.
+ */
+export function isVersionSince(version: string, since: string): boolean {
+  if (!isVersion(version)) return false
+  const [theirs = [], wanted = []] = [version, since].map(text => text.split('.').map(Number))
+  const parts = Math.max(theirs.length, wanted.length)
+  for (let i = 0; i < parts; i++) {
+    const difference = (theirs[i] ?? 0) - (wanted[i] ?? 0)
+    if (difference !== 0) return difference > 0
+  }
+  return true
+}

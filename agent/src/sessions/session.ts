@@ -121,7 +121,7 @@ export class Session {
         task: this.#options.task,
         ...this.#options.config,
         log: (event, details) => this.#options.log(event, { sessionId: this.#id, ...details }),
-        onInputRoom: () => this.#inputRoom(),
+        onInputRoom: () => this.#link.resume(),
         onEnd: (status, output, unheard) =>
           void (unheard ? this.#finish(status, output) : this.#complete(status, output)),
       })
@@ -152,18 +152,6 @@ export class Session {
       this.#activity === undefined ||
       this.#activity.deliver(payloadType, payload)
     )
-  }
-
-  /** What waited may be as malformed as what comes from the connection, where the link would see to it. */
-  #inputRoom(): void {
-    try {
-      this.#link.channel.resume()
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error
-      void this.#finish(TaskStatus.failed, error.message)
-      return
-    }
-    this.#link.flushSoon()
   }
 
   #finishHandshake(payload: Uint8Array): void {

@@ -65,6 +65,16 @@ test('names of the prototype are names like others, as keys and as parameters', 
   expect(properties('x', JSON.parse('{"__proto__":{"a":"b"}}'))).toBe('x')
 })
 
+test.each(['{{ssm:', '{{', '{{ a', '{{ssm:x'])(
+  'reading %s and many blanks takes no longer than they are many',
+  start => {
+    const text = `${start}${' '.repeat(400_000)}`
+    const before = performance.now()
+    expect(properties(text, {})).toBe(text)
+    expect(performance.now() - before).toBeLessThan(1_000)
+  },
+)
+
 test('a document cannot grow or nest beyond bounds', () => {
   expect(() => properties('{{ a }} '.repeat(100), { a: 'x'.repeat(20_000) })).toThrow('more than 1048576')
   const deep = JSON.parse('['.repeat(5000) + ']'.repeat(5000))

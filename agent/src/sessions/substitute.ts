@@ -1,7 +1,7 @@
 /** data-plane.md 7.1: parameters with other names are dropped. */
 const NAME = /^[a-zA-Z0-9]+$/
 /** A reference to anything, and one to a parameter; the rest between braces is text, such as docker's `{{.Names}}`. */
-const REFERENCE = /\{\{ *([a-zA-Z0-9]+|ssm(?:-secure)?:[^{}]*?) *\}\}/g
+const REFERENCE = /\{\{ *(?:([a-zA-Z0-9]+) *|ssm(?:-secure)?:[^{}]*)\}\}/g
 const WHOLE = new RegExp(`^${REFERENCE.source}$`)
 /** Words of Go's template language (text/template), which `--format` options of many programs take without any blanks. */
 const GO_WORDS = new Set(['else', 'end', 'break', 'continue'])
@@ -68,15 +68,15 @@ function replaceText(text: string, values: Values, budget: { left: number }): un
     spend(value)
     return value
   }
-  return text.replace(REFERENCE, (reference: string, name: string) => {
-    if (values.has(name)) return spend(values.get(name))
-    if (GO_WORDS.has(name)) return reference
+  return text.replace(REFERENCE, (reference: string, name?: string) => {
+    if (name !== undefined && values.has(name)) return spend(values.get(name))
+    if (name !== undefined && GO_WORDS.has(name)) return reference
     throw new Error(problemOf(reference, name))
   })
 }
 
-function problemOf(reference: string, name: string): string {
-  if (name.includes(':')) {
+function problemOf(reference: string, name: string | undefined): string {
+  if (name === undefined) {
     return `The session document refers to ${reference}, a parameter of the Parameter Store, which this agent cannot read. Declare it as a parameter of the document.`
   }
   return `The session document refers to ${reference}, but the parameter '${name}' has neither a value nor a default.`

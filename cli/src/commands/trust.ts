@@ -87,7 +87,7 @@ const findCa = async (
   }
   const verifiedHere = endpoint.protocol === 'https:' ? 'the connection was trusted already' : undefined
   try {
-    const ca = await fetchCa(endpoint, { env: context.env, ca: await readBundle() })
+    const ca = await fetchCa(endpoint, { env: context.env, ca: await readBundle(), insecure: false })
     return { ca: present(ca, endpoint), verified: verifiedHere }
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'ConnectionUntrusted') throw error
@@ -116,7 +116,7 @@ const fromDisk = async (
 const present = (ca: Ca | undefined, endpoint: URL): Ca => {
   if (ca !== undefined) return ca
   throw new CliError(
-    `${endpoint.origin} has no CA of its own to trust: it is no Sallyport server, or its certificate is of another CA, which made it for everybody.`,
+    `${endpoint.origin} has no CA of its own to trust: it is no Sallyport server, or its certificate comes from another CA. Programs trust a public one already.`,
   )
 }
 

@@ -2,6 +2,7 @@ import { utf8 } from '@sallyport/protocol/bytes'
 import { MessageType, PayloadType } from '@sallyport/protocol/message-types'
 import { encodeExitCode, sessionNoticePayload } from '@sallyport/protocol/payloads'
 import { expect, test } from 'vitest'
+import { commandKind } from './command-activity.ts'
 import { rawKind } from './raw-activity.ts'
 import { SessionScene } from './session-scene.ts'
 import { shellKind } from './shell-activity.ts'
@@ -50,6 +51,24 @@ test('the end tells what the node’s program exited with', async () => {
   expect(await scene.ended).toEqual({ reason: '', exitCode: 0, exitStatus: 3 })
 })
 
+test.each([
+  [0, 0],
+  [256, 1],
+  [-1, 255],
+  [-2_147_483_648, 1],
+  [4_294_967_296, 1],
+  [3_221_225_786, 58],
+  [9_999_999_999, 255],
+])('an exit code of %d is a status of %d: no failure comes to be a success', async (exitCode, exitStatus) => {
+  const scene = new SessionScene([shellKind], SHELL)
+  await scene.shakeHands()
+  scene.agent.sendWhole(PayloadType.exitCode, encodeExitCode(exitCode))
+  scene.agent.send(PayloadType.output, utf8('bye'))
+  await scene.terminal.untilOut(3)
+  scene.close('')
+  expect(await scene.ended).toEqual({ reason: '', exitCode: 0, exitStatus })
+})
+
 test('nothing is lost or doubled where both connections break', async () => {
   const scene = new SessionScene([rawKind], { properties: { portNumber: '22' } })
   await scene.shakeHands()
@@ -79,6 +98,20 @@ test('one that is over when it is dialled again says so', async () => {
     reason: expect.stringMatching(/^The session is over/),
     exitCode: 255,
   })
+})
+
+test('what makes no sense ends the session, also where it had to wait for room', async () => {
+  const scene = new SessionScene([commandKind()], { sessionType: 'NonInteractiveCommands' })
+  await scene.shakeHands()
+  scene.terminal.room = false
+  scene.agent.send(PayloadType.output, utf8('full'))
+  scene.agent.send(PayloadType.output, utf8('waits'))
+  scene.agent.sendWhole(PayloadType.flag, Uint8Array.of(1))
+  await scene.terminal.untilOut(4)
+  await new Promise(resolve => setImmediate(resolve))
+  scene.terminal.room = true
+  scene.terminal.events.emit('drain')
+  expect(await scene.ended).toMatchObject({ reason: 'a Flag has 4 bytes, this one 1', exitCode: 255 })
 })
 
 test('a type that the client cannot run is refused by name, and what comes anyway is for nobody', async () => {

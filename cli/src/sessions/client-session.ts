@@ -120,10 +120,7 @@ class ClientSession {
       channel,
       terminal,
       onSignals,
-      inputRoom: () => {
-        channel.resume()
-        this.#link.flushSoon()
-      },
+      inputRoom: () => this.#link.resume(),
       drained: within => this.#drained(within),
       end: end => this.#end(end),
       leave: (end, flag) => this.#leave(end, flag),
@@ -143,7 +140,7 @@ class ClientSession {
         return true
       }
       case PayloadType.exitCode:
-        this.#exitStatus = decodeExitCode(payload)
+        this.#exitStatus = statusOf(decodeExitCode(payload))
         return true
       case PayloadType.output:
         if (!this.#started) this.#beginsWithOutput()
@@ -264,5 +261,8 @@ class ClientSession {
     })
   }
 }
+
+/** As wait(2) would cut it, but for what would turn a failure into a success: 256, or -2147483648 of Windows. */
+const statusOf = (exitCode: number): number => exitCode & 0xff || (exitCode === 0 ? 0 : EXIT.failure)
 
 const pause = (milliseconds: number) => new Promise<void>(resolve => setTimeout(resolve, milliseconds))

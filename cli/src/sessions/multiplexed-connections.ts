@@ -3,7 +3,7 @@ import { ProtocolError } from '@sallyport/protocol/errors'
 import { PayloadType } from '@sallyport/protocol/message-types'
 import { MAXIMUM_STREAMS, SmuxSession } from '@sallyport/protocol/smux/session'
 import type { SmuxStream } from '@sallyport/protocol/smux/stream'
-import { joinSocket } from '@sallyport/protocol/transport/node-stream'
+import { joinSocket, resetSocket } from '@sallyport/protocol/transport/node-stream'
 import type { CarrierOptions, ConnectionCarrier } from './connection-carrier.ts'
 
 /** What our agent gives as the reason of a stream that it could not connect; any other reset is the target's. */
@@ -37,7 +37,7 @@ export class MultiplexedConnections implements ConnectionCarrier {
       return
     }
     if (this.#smux.streamCount >= MAXIMUM_STREAMS) {
-      socket.resetAndDestroy()
+      resetSocket(socket)
       this.#options.onRefused(`takes no more than ${MAXIMUM_STREAMS} connections at once`)
       return
     }

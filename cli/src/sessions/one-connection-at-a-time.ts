@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { PayloadFlag, PayloadType } from '@sallyport/protocol/message-types'
 import { encodeFlag } from '@sallyport/protocol/payloads'
+import { resetSocket } from '@sallyport/protocol/transport/node-stream'
 import type { CarrierOptions, ConnectionCarrier } from './connection-carrier.ts'
 
 /** Connections that may wait for their turn. */
@@ -26,7 +27,7 @@ export class OneConnectionAtATime implements ConnectionCarrier {
   accept(socket: Socket): void {
     socket.on('error', () => {})
     if (this.#state === 'closed' || this.#waiting.length >= MAXIMUM_WAITING) {
-      socket.resetAndDestroy()
+      resetSocket(socket)
       return
     }
     this.#waiting.push(socket)

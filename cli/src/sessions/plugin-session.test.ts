@@ -3,13 +3,14 @@ import { connect, createServer } from 'node:net'
 import { utf8 } from '@sallyport/protocol/bytes'
 import { PayloadType } from '@sallyport/protocol/message-types'
 import { expect, test } from 'vitest'
-import { pluginKinds } from './plugin-session.ts'
+import { type AskedFor, pluginKinds } from './plugin-session.ts'
 import { type SceneOptions, SessionScene } from './session-scene.ts'
 
-function setUp(options: SceneOptions & { isShell?: boolean } = {}) {
+function setUp(options: SceneOptions & { isShell?: boolean; asked?: AskedFor } = {}) {
   let out = ''
   const kinds = pluginKinds({
     isShell: options.isShell ?? false,
+    asked: options.asked ?? { parameters: {} },
     announce: () => {
       out += 'Starting session\n'
     },
@@ -94,6 +95,32 @@ test('a busy local port ends the session with the reason', async () => {
     exitCode: 1,
   })
   server.close()
+})
+
+test.each<[string, AskedFor]>([
+  ['the port', { documentName: 'Own', parameters: { localPortNumber: ['0'] } }],
+  ['AWS’s document', { documentName: 'AWS-StartPortForwardingSession', parameters: {} }],
+])('the node cannot choose another local end than the person: %s', async (_, asked) => {
+  const elsewhere = { localConnectionType: 'unix', localUnixSocket: '/nonexistent/x', localPortNumber: '1' }
+  const properties = { ...forwarding('1').properties, ...elsewhere }
+  const { scene, untilOut } = setUp({ properties, asked })
+  await scene.shakeHands()
+  await untilOut(/Port [1-9]\d+ opened/)
+  scene.signal('SIGINT')
+  await scene.ended
+})
+
+test.each([
+  ['AWS-StartSSHSession', forwarding('0')],
+  ['AWS-StartPortForwardingSession', { sessionType: 'NonInteractiveCommands' }],
+  ['AWS-StartNonInteractiveCommand', forwarding('0')],
+])('the node cannot make another kind of session of %s', async (documentName, options) => {
+  const { scene, out } = setUp({ ...options, asked: { documentName, parameters: {} } })
+  await scene.shakeHands()
+  expect(scene.clientProblem).toContain('this client cannot run sessions of type')
+  expect(out()).toBe('')
+  scene.close('refused')
+  expect(await scene.ended).toMatchObject({ reason: 'refused' })
 })
 
 test('a raw session says nothing of its own', async () => {

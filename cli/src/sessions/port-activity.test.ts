@@ -1,14 +1,17 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { utf8 } from '@sallyport/protocol/bytes'
 import { PayloadFlag, PayloadType } from '@sallyport/protocol/message-types'
 import { encodeFlag } from '@sallyport/protocol/payloads'
-import { SmuxSession } from '@sallyport/protocol/smux/session'
+import { MAXIMUM_STREAMS, SmuxSession } from '@sallyport/protocol/smux/session'
 import type { SmuxStream } from '@sallyport/protocol/smux/stream'
 import { afterEach, describe, expect, test } from 'vitest'
 import { CliError } from '../errors.ts'
 import { type LocalListener, listenLocally } from '../forwarding/local-listener.ts'
 import { type PortFace, portKind } from './port-activity.ts'
+import { readPortProperties } from './port-properties.ts'
 import { type SceneOptions, SessionScene } from './session-scene.ts'
 
 const PROPERTIES = { portNumber: '80', type: 'LocalPortForwarding', localPortNumber: '0' }
@@ -117,7 +120,7 @@ describe('with our agent', () => {
 
   test('a refusal is told once for each reason, made safe; a reset of the target’s is not told', async () => {
     const { scene, listener } = await setUp()
-    const reasons = ['cannot connect to a:1: refused', 'read ECONNRESET', 'cannot connect to \x1b[2Jb:2']
+    const reasons = ['cannot connect to a:1: refused', 'read ECONNRESET', 'cannot connect to \x1b[2J\n$ b:2']
     serveStreams(scene, 2, stream => stream.reset(reasons[((stream.id - 3) / 2) % 3]))
     await scene.shakeHands()
     for (let i = 0; i < 6; i++) {
@@ -126,7 +129,7 @@ describe('with our agent', () => {
     }
     expect(scene.terminal.notices).toEqual([
       '[The node cannot connect to a:1: refused]',
-      '[The node cannot connect to ?[2Jb:2]',
+      '[The node cannot connect to ?[2J?$ b:2]',
     ])
   })
 
@@ -169,6 +172,37 @@ describe('with our agent', () => {
     scene.close('')
     expect(await scene.ended).toEqual({ reason: 'port 80 is in use', exitCode: 1 })
     expect(scene.flags).toEqual([PayloadFlag.terminateSession])
+  })
+
+  test.each([[[]], [{}], [true], [{ toString: 1, valueOf: 1 }]])('a port that is %j is none', async json => {
+    expect(readPortProperties({ portNumber: json, localPortNumber: json, host: 'a' })).toEqual({
+      destination: 'a:NaN',
+      localPort: Number.NaN,
+      localPath: undefined,
+    })
+  })
+
+  test('a connection too many to a Unix socket is closed, and all others go on', async () => {
+    const listener = await listenLocally({ path: join(tmpdir(), `sallyport-${process.pid}.sock`) })
+    const { scene } = await setUp({}, { listen: async () => listener })
+    serveStreams(scene, 2, echo)
+    await scene.shakeHands()
+    const sockets: Socket[] = []
+    for (let i = 0; i <= MAXIMUM_STREAMS; i++) {
+      const socket = connect({ path: listener.label, allowHalfOpen: true })
+      undo.push(() => socket.destroy())
+      sockets.push(socket)
+      await once(socket, 'connect')
+    }
+    await scene.terminal.untilNotice()
+    expect(scene.terminal.notices).toEqual([
+      `[The node takes no more than ${MAXIMUM_STREAMS} connections at once]`,
+    ])
+    const [first, last] = [sockets[0], sockets.at(-1)]
+    if (first === undefined || last === undefined) throw new Error('there are none')
+    expect(await read(last)).toBe('')
+    first.end('one')
+    expect(await read(first)).toBe('>one')
   })
 
   test('what is no smux ends the session with the reason', async () => {

@@ -1,18 +1,19 @@
 import { SessionType } from '@sallyport/protocol/handshake'
 import { PayloadFlag, PayloadType } from '@sallyport/protocol/message-types'
 import { decodeFlag } from '@sallyport/protocol/payloads'
+import { isVersionSince } from '@sallyport/protocol/versions'
 import type { SessionSignal } from '../attach.ts'
 import { EXIT } from '../errors.ts'
 import type { LocalListener } from '../forwarding/local-listener.ts'
+import { inert } from '../inert.ts'
 import type { ActivityKind, AgentPeer, ClientActivity, ClientActivityContext } from './client-activity.ts'
 import type { CarrierOptions, ConnectionCarrier } from './connection-carrier.ts'
 import { MultiplexedConnections } from './multiplexed-connections.ts'
 import { OneConnectionAtATime } from './one-connection-at-a-time.ts'
 import { forwardsPorts, type PortProperties, readPortProperties } from './port-properties.ts'
-import { isNewerVersion } from './versions.ts'
 
-/** The last agent without smux (data-plane.md 12.5). */
-const LAST_WITHOUT_SMUX = '3.0.196.0'
+/** The first agent with smux (data-plane.md 12.5: above 3.0.196.0). */
+const MULTIPLEXING_SINCE = '3.0.196.1'
 /** Refusals that are told; a port scan through a forward fills no screen. */
 const MAXIMUM_TOLD = 100
 
@@ -92,7 +93,7 @@ class PortActivity implements ClientActivity {
       onBroken: reason => void this.#give(`The node's end of the tunnel is broken: ${reason}`, EXIT.failure),
     }
     if (ownAgent) return new MultiplexedConnections(options, 2)
-    if (isNewerVersion(agentVersion, LAST_WITHOUT_SMUX)) return new MultiplexedConnections(options, 1)
+    if (isVersionSince(agentVersion, MULTIPLEXING_SINCE)) return new MultiplexedConnections(options, 1)
     return new OneConnectionAtATime(options)
   }
 
@@ -112,7 +113,8 @@ class PortActivity implements ClientActivity {
   #tell(reason: string): void {
     if (this.#told.has(reason) || this.#told.size >= MAXIMUM_TOLD) return
     this.#told.add(reason)
-    this.#context.notice(`[The node ${reason}]`)
+    // One line, whatever the node has written into it.
+    this.#context.notice(`[The node ${inert(reason, Number.POSITIVE_INFINITY)}]`)
   }
 
   /** An impatient person is not kept. */

@@ -29,8 +29,12 @@ export function readPortProperties(json: unknown): PortProperties {
     propertiesRecord.read(json)
   const name = host || 'localhost'
   return {
-    destination: `${name.includes(':') ? `[${name}]` : name}:${portNumber}`,
-    localPort: Number(localPortNumber ?? 0),
+    destination: `${name.includes(':') ? `[${name}]` : name}:${scalar(portNumber)}`,
+    localPort: Number(scalar(localPortNumber ?? 0)),
     localPath: localConnectionType === 'unix' ? (localUnixSocket ?? '') : undefined,
   }
 }
+
+/** The node may have put anything there, even an object that cannot be made a string of. */
+const scalar = (json: unknown): unknown =>
+  typeof json === 'string' || typeof json === 'number' ? json : Number.NaN

@@ -91,8 +91,7 @@ export class SessionScene {
   }
 
   inputRoom(): void {
-    this.agent.resume()
-    this.#agent.flushSoon()
+    this.#agent.resume()
   }
 
   signal(signal: SessionSignal): void {

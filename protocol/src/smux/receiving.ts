@@ -1,4 +1,4 @@
-import { ByteQueue, ownedBytes } from './byte-queue.ts'
+import { ByteQueue, ownedBytes } from '../byte-queue.ts'
 import { badSmux, type SmuxUpdate, type SmuxVersion } from './frame.ts'
 import { STREAM_WINDOW } from './sending.ts'
 

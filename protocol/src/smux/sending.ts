@@ -1,4 +1,4 @@
-import { ByteQueue } from './byte-queue.ts'
+import { ByteQueue } from '../byte-queue.ts'
 import {
   badSmux,
   SMUX_HEADER_SIZE,

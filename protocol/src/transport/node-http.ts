@@ -48,7 +48,10 @@ export type ConnectOptions = {
   ca?: string | undefined
   /** For `https_proxy` and its like. */
   env: Environment
-  /** Takes any certificate: only to fetch what is verified otherwise. */
+  /**
+   * Takes any certificate: only to fetch what is verified otherwise. False: none that is not trusted, even where
+   * NODE_TLS_REJECT_UNAUTHORIZED says so.
+   */
   insecure?: boolean
 }
 
@@ -124,7 +127,11 @@ function createAgent(endpoint: URL, { ca, env, insecure }: ConnectOptions): http
   const proxyUrl = proxyFor(endpoint, env)
   const options = { keepAlive: true, maxFreeSockets: IDLE_CONNECTIONS }
   const agent = secure
-    ? new https.Agent({ ...options, ...(ca && { ca }), ...(insecure && { rejectUnauthorized: false }) })
+    ? new https.Agent({
+        ...options,
+        ...(ca && { ca }),
+        ...(insecure !== undefined && { rejectUnauthorized: !insecure }),
+      })
     : new http.Agent(options)
   if (proxyUrl !== undefined) tunnel(agent, proxyUrl, endpoint, secure)
   return agent

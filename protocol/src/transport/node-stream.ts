@@ -61,8 +61,8 @@ export function joinSocket(stream: SmuxStream, socket: Socket, options: JoinOpti
   }
 }
 
-/** A socket that is not connected, or not of TCP, has nobody to send a reset to. */
-function resetSocket(socket: Socket): void {
+/** Resets the connection; one that is not there yet, or not of TCP, knows no reset and is closed. */
+export function resetSocket(socket: Socket): void {
   if (socket.connecting || socket.remoteAddress === undefined) socket.destroy()
   else socket.resetAndDestroy()
 }

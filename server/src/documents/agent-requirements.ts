@@ -1,5 +1,5 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
-import { OWN_AGENT_NAME } from '@sallyport/protocol/versions'
+import { isVersion, isVersionSince, OWN_AGENT_NAME } from '@sallyport/protocol/versions'
 import type { ManagedNode } from '../store/nodes.ts'
 import type { ResolvedDocument } from './resolve.ts'
 
@@ -18,7 +18,7 @@ const REMOTE_HOST_SINCE = '3.1.1374.0'
  * host than the wanted one, or to any, and must be known to be able.
  */
 export function checkAgent({ name, content }: ResolvedDocument, node: ManagedNode): void {
-  const version = readVersion(node.agentVersion)
+  const version = node.agentVersion ?? ''
   const { host, allowedDestinations } = portProperties(content.sessionType, content.properties)
   if (allowedDestinations !== undefined && node.agentName !== OWN_AGENT_NAME) {
     throw unable(
@@ -26,14 +26,14 @@ export function checkAgent({ name, content }: ResolvedDocument, node: ManagedNod
       `document ${name} restricts where connections go (properties.allowedDestinations), which only ${OWN_AGENT_NAME} obeys. Install it on the node, or use a document without the restriction.`,
     )
   }
-  if (host !== undefined && host !== '' && !isSince(version, REMOTE_HOST_SINCE)) {
+  if (host !== undefined && host !== '' && !isVersionSince(version, REMOTE_HOST_SINCE)) {
     throw unable(
       node,
       `document ${name} forwards to a remote host, which needs version ${REMOTE_HOST_SINCE} or later. Update the agent on the node.`,
     )
   }
   const since = Object.hasOwn(SINCE, content.sessionType) ? SINCE[content.sessionType] : undefined
-  if (since === undefined || version === undefined || isSince(version, since)) return
+  if (since === undefined || !isVersion(version) || isVersionSince(version, since)) return
   throw unable(
     node,
     `document ${name} starts sessions of type ${content.sessionType}, which need version ${since} or later. Update the agent on the node.`,
@@ -48,23 +48,9 @@ function portProperties(
   return properties
 }
 
-/** Undefined for what is no version, which anybody may have sent. */
-function readVersion(text: string | null): number[] | undefined {
-  return text !== null && /^\d{1,9}(\.\d{1,9}){0,9}$/.test(text) ? text.split('.').map(Number) : undefined
-}
-
-/** By components, as agents compare versions; missing ones are zero (data-plane.md 12.5). */
-function isSince(version: number[] | undefined, since: string): boolean {
-  if (version === undefined) return false
-  const wanted = since.split('.').map(Number)
-  const first = wanted.findIndex((part, i) => (version[i] ?? 0) !== part)
-  return first === -1 || (version[first] ?? 0) > (wanted[first] ?? 0)
-}
-
 function unable({ nodeId, agentName, agentVersion }: ManagedNode, reason: string): AwsError {
   // Both are the node's own words, and the message goes to a terminal.
   const name = agentName !== null && /^[\w.-]{1,64}$/.test(agentName) ? agentName : 'an agent'
-  const version =
-    readVersion(agentVersion) === undefined ? 'of an unknown version' : `version ${agentVersion}`
+  const version = isVersion(agentVersion ?? '') ? `version ${agentVersion}` : 'of an unknown version'
   return new AwsError('TargetNotConnected', `${nodeId} runs ${name} ${version}, but ${reason}`)
 }

@@ -25,6 +25,18 @@ export function checkObject(
   if (value !== undefined && !isObject(value)) throw invalid(`${place} must be an object.`)
 }
 
+/**
+ * Agents read keys without regard to case (data-plane.md 4), and we do not: what only they understand would go unchecked.
+ * `place` is empty or ends with a dot.
+ */
+export function checkSpelling(place: string, value: object, known: readonly string[]): void {
+  const spellings = new Map(known.map(key => [key.toLowerCase(), key]))
+  for (const key of Object.keys(value)) {
+    const spelling = spellings.get(key.toLowerCase()) ?? key
+    if (key !== spelling) throw invalid(`${place}${key} must be spelled ${spelling}.`)
+  }
+}
+
 const REFERENCE = /\{\{\s*([a-zA-Z0-9]+)\s*\}\}/g
 
 /**

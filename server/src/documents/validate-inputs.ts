@@ -1,4 +1,4 @@
-import { checkObject, checkString, invalid, isTemplate } from './content.ts'
+import { checkObject, checkSpelling, checkString, invalid, isTemplate } from './content.ts'
 
 /** A value of another type makes a stock agent drop the whole task without a word (data-plane.md 7.1, 7.2). */
 const STRINGS = ['s3BucketName', 's3KeyPrefix', 'cloudWatchLogGroupName', 'kmsKeyId', 'runAsDefaultUser']
@@ -9,10 +9,13 @@ const BOOLEANS = [
   'runAsEnabled',
 ]
 
+const TIMES = ['idleSessionTimeout', 'maxSessionDuration']
+
 /** The preferences of a session document (control-plane.md 13.1), but for its time-outs. */
 export function checkInputs(inputs: unknown): void {
   checkObject('inputs', inputs)
   if (inputs === undefined) return
+  checkSpelling('inputs.', inputs, [...STRINGS, ...BOOLEANS, ...TIMES, 'shellProfile'])
   for (const key of BOOLEANS) checkBoolean(key, inputs[key])
   for (const key of STRINGS) checkString(`inputs.${key}`, inputs[key])
   if (isTemplate(String(inputs.runAsDefaultUser ?? ''))) {

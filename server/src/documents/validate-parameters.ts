@@ -1,10 +1,19 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
-import { checkObject, checkString, invalid, isObject, isStrings, referencesIn } from './content.ts'
+import {
+  checkObject,
+  checkSpelling,
+  checkString,
+  invalid,
+  isObject,
+  isStrings,
+  referencesIn,
+} from './content.ts'
 import { checkValues } from './parameters.ts'
 import type { DocumentParameter } from './session-documents.ts'
 
 const PARAMETER_NAME = /^[a-zA-Z0-9]+$/
 const BOUNDS = ['minChars', 'maxChars', 'minItems', 'maxItems']
+const KEYS = ['type', 'description', 'default', 'allowedPattern', 'allowedValues', ...BOUNDS]
 
 /** What a session document declares that callers may give (control-plane.md 12.3). Answers the names. */
 export function checkParameters(parameters: unknown): Set<string> {
@@ -18,6 +27,7 @@ function checkParameter(name: string, parameter: unknown): void {
     throw invalid(`'${name}' is no name for a parameter: letters and digits only.`)
   const place = `parameters.${name}`
   if (!isObject(parameter)) throw invalid(`${place} must be an object.`)
+  checkSpelling(`${place}.`, parameter, KEYS)
   const { type, allowedPattern, allowedValues, default: value, description } = parameter
   if (type !== 'String' && type !== 'StringList') {
     throw invalid(`${place}.type must be String or StringList, not ${JSON.stringify(type)}.`)

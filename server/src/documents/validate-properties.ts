@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net'
-import { checkString, invalid, isObject, isStrings, isTemplate } from './content.ts'
+import { checkSpelling, checkString, invalid, isObject, isStrings, isTemplate } from './content.ts'
 
 const PLATFORMS = ['linux', 'windows', 'macos']
 const MAXIMUM_DESTINATIONS = 1000
@@ -10,7 +10,10 @@ const DESTINATIONS = [
   /^[^[\]/\s]+\/\d+(?::(\d+|\*))?$/,
   /^[^:[\]/\s]+(?::(\d+|\*))?$/,
 ]
+const PORT_KEYS = ['portNumber', 'allowedDestinations']
 const PORT_STRINGS = ['host', 'type', 'localPortNumber', 'localConnectionType', 'localUnixSocket']
+const COMMAND_KEYS = ['commands', 'runAsElevated', 'separateOutputStream']
+const PREFIXES = ['stdOutSeparatorPrefix', 'stdErrSeparatorPrefix']
 /** A stock agent refuses any other (data-plane.md 14.3). */
 const SEPARATOR = /^[0-9a-zA-Z\r\n_:-]{0,30}$/
 
@@ -30,6 +33,7 @@ export function checkProperties(sessionType: string, properties: unknown): void 
 
 function checkPort(properties: unknown): void {
   if (!isObject(properties)) throw invalid('properties of a document of type Port must be an object.')
+  checkSpelling('properties.', properties, [...PORT_KEYS, ...PORT_STRINGS])
   const { portNumber, allowedDestinations } = properties
   if (typeof portNumber !== 'string' || !(isTemplate(portNumber) || isPort(portNumber))) {
     throw invalid(
@@ -93,6 +97,7 @@ function checkCommands(sessionType: string, properties: unknown): void {
 }
 
 function checkPlatform(place: string, properties: Record<string, unknown>): void {
+  checkSpelling(`${place}.`, properties, [...COMMAND_KEYS, ...PREFIXES])
   const { commands, runAsElevated, separateOutputStream } = properties
   if (typeof commands !== 'string' || commands.trim() === '') {
     throw invalid(`${place}.commands must be a string that is not empty.`)
@@ -103,7 +108,7 @@ function checkPlatform(place: string, properties: Record<string, unknown>): void
   if (!isOptionalBoolean(separateOutputStream)) {
     throw invalid(`${place}.separateOutputStream must be true or false.`)
   }
-  for (const key of ['stdOutSeparatorPrefix', 'stdErrSeparatorPrefix']) {
+  for (const key of PREFIXES) {
     const prefix = properties[key]
     checkString(`${place}.${key}`, prefix)
     if (prefix !== undefined && !isTemplate(prefix) && !SEPARATOR.test(prefix)) {

@@ -164,3 +164,26 @@ describe('a parameter', () => {
     expect(parameter({ type: 'String', maxChars: 3, default: 'long' })).toMatch(/takes 0 to 3 characters/)
   })
 })
+
+test('a key that only agents would understand is refused, since nobody would check it', () => {
+  const portNumber = '1'
+  for (const [document, text] of [
+    [{ ...shell, Inputs: {} }, 'Inputs must be spelled inputs.'],
+    [{ ...shell, inputs: { RunAsEnabled: true } }, 'inputs.RunAsEnabled must be spelled runAsEnabled.'],
+    [
+      { sessionType: 'Port', properties: { portNumber, AllowedDestinations: [] } },
+      'properties.AllowedDestinations must be spelled allowedDestinations.',
+    ],
+    [
+      { sessionType: 'InteractiveCommands', properties: { linux: { commands: 'a', RunAsElevated: true } } },
+      'properties.linux.RunAsElevated must be spelled runAsElevated.',
+    ],
+    [
+      { ...shell, parameters: { p: { type: 'String', allowedpattern: 'a' } } },
+      'parameters.p.allowedpattern must be spelled allowedPattern.',
+    ],
+  ] as const) {
+    expect(complaint(document)).toBe(text)
+  }
+  expect(complaint({ ...shell, inputs: { somethingElse: 1 } })).toBe('')
+})

@@ -1,11 +1,12 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
-import { checkString, invalid, isObject } from './content.ts'
+import { checkSpelling, checkString, invalid, isObject } from './content.ts'
 import { sessionLimits } from './preferences.ts'
 import type { SessionDocument } from './session-documents.ts'
 import { checkInputs } from './validate-inputs.ts'
 import { checkParameters, checkReferences } from './validate-parameters.ts'
 import { checkProperties } from './validate-properties.ts'
 
+const KEYS = ['schemaVersion', 'sessionType', 'description', 'inputs', 'parameters', 'properties']
 const SESSION_TYPES = ['Standard_Stream', 'InteractiveCommands', 'NonInteractiveCommands', 'Port']
 
 /**
@@ -14,6 +15,7 @@ const SESSION_TYPES = ['Standard_Stream', 'InteractiveCommands', 'NonInteractive
  */
 export function parseSessionDocument(content: string): SessionDocument {
   const document = parseObject(content)
+  checkSpelling('', document, KEYS)
   const { schemaVersion, sessionType, description, inputs, parameters, properties } = document
   if (schemaVersion !== '1.0') {
     throw new AwsError(

@@ -8,7 +8,7 @@ import { channelClosedPayload } from '@sallyport/protocol/payloads'
 import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import { describe, expect, test } from 'vitest'
 import type { Task } from '../store/tasks.ts'
-import { ControlChannel, MAXIMUM_RESULTS, TASK_SPACING } from './control-channel.ts'
+import { ControlChannel, MAXIMUM_RESULTS, START_REPEAT, TASK_SPACING } from './control-channel.ts'
 import { decode, FakeConnection, frameOf, readableLog, word } from './testing.ts'
 
 const NODE = 'mi-0123456789abcdef0'
@@ -115,6 +115,20 @@ describe('tasks', () => {
     void channel.sendTasks()
     await clock.play(1000)
     expect(connection.sent).toHaveLength(2)
+  })
+
+  test('that start a session go out again while the agent does not take it up', async () => {
+    const { clock, channel, connection, owed } = setUp()
+    owed.push(task(1), task(2, 'end-session'))
+    void channel.sendTasks()
+    await clock.play(START_REPEAT - 1)
+    expect(connection.types).toEqual(['interactive_shell', 'channel_closed'])
+    await clock.play(TASK_SPACING)
+    expect(connection.types).toEqual(['interactive_shell', 'channel_closed', 'interactive_shell'])
+    // It has opened its data channel.
+    owed.length = 0
+    await clock.play(10 * START_REPEAT)
+    expect(connection.sent).toHaveLength(3)
   })
 
   test('are remembered for as long as they are owed, and no longer', async () => {
@@ -283,6 +297,16 @@ describe('results', () => {
 })
 
 describe('the channel', () => {
+  test('ends, with a line in the log, when its node says what only a gateway says', async () => {
+    for (const type of ['interactive_shell', 'channel_closed', 'agent_task_acknowledge']) {
+      const { connection, log } = setUp()
+      connection.receive(word(type, {}))
+      const reason = `an agent must not send ${type}`
+      expect(connection.closedWith).toEqual({ code: 1002, reason })
+      expect(log.lines).toMatchObject([{ msg: 'protocol violation', code: 'unexpected-message', reason }])
+    }
+  })
+
   test('ignores messages of types that it does not know', async () => {
     const { clock, connection, closed } = setUp()
     for (const type of ['agent_telemetry', 'agent_update_result', 'agent_job_ack', 'of_tomorrow']) {

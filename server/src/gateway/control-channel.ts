@@ -20,6 +20,11 @@ import type { Task } from '../store/tasks.ts'
 export const TASK_SPACING = 50
 /** After so long tasks that could not be read from the store are tried again. */
 const TASK_RETRY = 2_000
+/**
+ * A start that the agent has not taken up by then is sent again: what comes in the first seconds of its life it may lose
+ * without a word (control-plane.md 37.2, 9), and a start that it has it drops (data-plane.md 7.2).
+ */
+export const START_REPEAT = 6_000
 /** Results that wait to be stored before the node's socket is not read for a while. */
 export const MAXIMUM_RESULTS = 16
 const PROTOCOL_ERROR_CLOSE = 1002
@@ -124,6 +129,7 @@ export class ControlChannel {
       this.#sent.add(task.taskId)
       await this.#sendPaced(() => this.#frame(task))
       if (task.kind === 'end-session') this.#whenDelivered(task)
+      else this.#later(START_REPEAT, () => this.#sent.delete(task.taskId) && void this.sendTasks())
     }
   }
 

@@ -208,6 +208,16 @@ describe("a node's word that a session is over", () => {
     control.receive(result(session, 'Failed', 'x'.repeat(100_000)))
     await eventually(async () => (await server.session(session))?.details?.length).toBe(2500)
   })
+
+  test('is kept whole, NUL or not', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const control = await server.online(node)
+    const session = await server.start(node)
+    server.attach(session, 'client')
+    control.receive(result(session, 'Failed', 'all\0 of it'))
+    await eventually(async () => (await server.session(session))?.details).toBe('all? of it')
+  })
 })
 
 describe('the status of a session', () => {

@@ -67,7 +67,8 @@ export class LiveSessions {
       )
     }
     await store.tasks.deleteForSession(scope, session.sessionId)
-    const output = (result.Output ?? '').slice(0, MAXIMUM_OUTPUT)
+    // A database takes a NUL for the end of the text.
+    const output = (result.Output ?? '').slice(0, MAXIMUM_OUTPUT).replaceAll('\0', '?')
     const status = result.FinalTaskStatus === TaskStatus.failed ? 'Failed' : 'Terminated'
     if (session.endedAt === null) {
       await this.#finish(session, { status, details: output, output, tellNode: false })

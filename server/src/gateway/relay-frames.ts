@@ -1,39 +1,56 @@
-import { encodeControlMessage } from '@sallyport/protocol/control-channel'
+import type { Clock } from '@sallyport/protocol/clock'
+import { encodeChannelClosed, encodeControlMessage } from '@sallyport/protocol/control-channel'
 import type { Crypto } from '@sallyport/protocol/crypto'
 import { MessageFlag, MessageType } from '@sallyport/protocol/message-types'
 import { acknowledgePayload, sessionNoticePayload } from '@sallyport/protocol/payloads'
 
-// What the gateway itself says on a data channel; the end of a session is in control-channel.ts of the protocol.
+const NOTHING = new Uint8Array(0)
 
-const PUBLICATION_PAYLOAD = new Uint8Array(0)
-const flags = MessageFlag.synFin
+type RelayFramesOptions = { sessionId: string; nodeId: string; crypto: Crypto; clock: Clock }
 
-/** The other end has come or gone (data-plane.md 11.3); whole frames, which stock agents need (2.5). */
-export function publicationFrame(
-  crypto: Crypto,
-  now: number,
-  type: typeof MessageType.startPublication | typeof MessageType.pausePublication,
-): Uint8Array {
-  return encodeControlMessage(crypto, now, type, PUBLICATION_PAYLOAD, { flags })
-}
+/** What the gateway itself says on a data channel: whole frames, which stock agents need (data-plane.md 2.5). */
+export class RelayFrames {
+  readonly #options: RelayFramesOptions
 
-/** An acknowledgement in the client's place (data-plane.md 16.3). */
-export function acknowledgeFrame(
-  crypto: Crypto,
-  now: number,
-  message: { messageId: string; sequenceNumber: number },
-): Uint8Array {
-  const payload = acknowledgePayload.encode({
-    AcknowledgedMessageType: MessageType.outputStreamData,
-    AcknowledgedMessageId: message.messageId,
-    AcknowledgedMessageSequenceNumber: message.sequenceNumber,
-    IsSequentialMessage: true,
-  })
-  return encodeControlMessage(crypto, now, MessageType.acknowledge, payload, { flags })
-}
+  constructor(options: RelayFramesOptions) {
+    this.#options = options
+  }
 
-/** For our own client alone: a stock one would not know what it is. */
-export function noticeFrame(crypto: Crypto, now: number, text: string): Uint8Array {
-  const payload = sessionNoticePayload.encode({ Text: text })
-  return encodeControlMessage(crypto, now, MessageType.sessionNotice, payload, { flags })
+  /** The other end has come (data-plane.md 11.3). */
+  start(): Uint8Array {
+    return this.#encode(MessageType.startPublication, NOTHING)
+  }
+
+  /** The other end has gone. */
+  pause(): Uint8Array {
+    return this.#encode(MessageType.pausePublication, NOTHING)
+  }
+
+  /** The session is over, and why. */
+  closed(to: 'agent' | 'client', output: string): Uint8Array {
+    const { sessionId, nodeId, crypto, clock } = this.#options
+    const destinationId = to === 'agent' ? nodeId : sessionId
+    return encodeChannelClosed(crypto, clock.now(), { sessionId, destinationId, output })
+  }
+
+  /** In the client's place, to the agent (data-plane.md 16.3). */
+  acknowledge(message: { messageId: string; sequenceNumber: number }): Uint8Array {
+    const payload = acknowledgePayload.encode({
+      AcknowledgedMessageType: MessageType.outputStreamData,
+      AcknowledgedMessageId: message.messageId,
+      AcknowledgedMessageSequenceNumber: message.sequenceNumber,
+      IsSequentialMessage: true,
+    })
+    return this.#encode(MessageType.acknowledge, payload)
+  }
+
+  /** For our own client alone: a stock one would not know what it is. */
+  notice(text: string): Uint8Array {
+    return this.#encode(MessageType.sessionNotice, sessionNoticePayload.encode({ Text: text }))
+  }
+
+  #encode(type: string, payload: Uint8Array): Uint8Array {
+    const { crypto, clock } = this.#options
+    return encodeControlMessage(crypto, clock.now(), type, payload, { flags: MessageFlag.synFin })
+  }
 }

@@ -8,7 +8,7 @@ import { MessageType, PayloadFlag, PayloadType } from '@sallyport/protocol/messa
 import { acknowledgePayload, channelClosedPayload, encodeFlag } from '@sallyport/protocol/payloads'
 import { describe, expect, test } from 'vitest'
 import { relayForTest } from './relay-testing.ts'
-import { HALF_LIMIT } from './session-memory.ts'
+import { HALF_LIMIT, QUEUE_LIMIT, SOCKET_LIMIT } from './session-memory.ts'
 import {
   acknowledge,
   decode,
@@ -106,6 +106,14 @@ describe('publication', () => {
     }
   })
 
+  test('pauses an agent whose new connection finds its client gone', () => {
+    const { both, attach } = relayForTest()
+    const { client, agent } = both()
+    client.lose()
+    agent.lose()
+    expect(attach('agent').types).toEqual(['pause_publication'])
+  })
+
   test('is never paused for a command whose output is separated', () => {
     const { both, attach } = relayForTest({ sessionType: 'NonInteractiveCommands' })
     const { client, agent } = both()
@@ -176,6 +184,21 @@ describe('output that the client had before', () => {
     agent.sent.length = 0
     agent.receive(output(0))
     expect(answerOf(agent)).toHaveLength(1)
+    expect(agent.types, 'which had ended its pause').toEqual(['acknowledge', 'pause_publication'])
+  })
+
+  test('is not acknowledged any more to an agent that does not read it', () => {
+    const { relay, both } = relayForTest()
+    const { client, agent } = both()
+    agent.receive(output(0))
+    client.receive(acknowledge(0))
+    agent.bufferedBytes = SOCKET_LIMIT
+    for (let i = 0; i < 10_000; i++) agent.receive(output(0))
+    expect(relay.bufferedBytes).toBeLessThan(QUEUE_LIMIT + SOCKET_LIMIT)
+    expect(agent.closedWith).toBeUndefined()
+    agent.drainTo(0)
+    agent.receive(output(0))
+    expect(decode(agent.sent.at(-1) ?? new Uint8Array(0)).messageType).toBe('acknowledge')
   })
 
   test('is passed on again as long as nobody acknowledged it', () => {

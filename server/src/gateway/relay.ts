@@ -1,4 +1,3 @@
-import { encodeChannelClosed } from '@sallyport/protocol/control-channel'
 import { ProtocolError } from '@sallyport/protocol/errors'
 import { SessionType } from '@sallyport/protocol/handshake'
 import { type FrameHeader, PAYLOAD_OFFSET } from '@sallyport/protocol/message'
@@ -8,7 +7,7 @@ import type { Connection } from '@sallyport/protocol/transport/transport'
 import { Half, type Role } from './half.ts'
 import { agreedTerms, HandshakeWatch } from './handshake-watch.ts'
 import { PluginSetup } from './plugin-setup.ts'
-import { acknowledgeFrame, noticeFrame, publicationFrame } from './relay-frames.ts'
+import { RelayFrames } from './relay-frames.ts'
 import type { RelayOptions } from './relay-options.ts'
 import { isUserData, readFrame } from './relay-rules.ts'
 import { StreamNumbers } from './stream-numbers.ts'
@@ -25,6 +24,7 @@ export class Relay {
   readonly #options: RelayOptions
   readonly #halves: Record<Role, Half>
   readonly #numbers: StreamNumbers
+  readonly #frames: RelayFrames
   readonly #unknowing = new Set<Role>()
   readonly #handshake: HandshakeWatch
   /** As long as the client may be a stock plugin that must not be spoken to at the wrong moment. */
@@ -32,11 +32,13 @@ export class Relay {
   #agreed: boolean
   #closed = false
   #clientLeft = false
+  #hadClient = false
 
   constructor(options: RelayOptions) {
     this.#options = options
     this.#agreed = options.agreed
     this.#numbers = new StreamNumbers(() => options.clock.monotonic())
+    this.#frames = new RelayFrames(options)
     this.#handshake = new HandshakeWatch(options.clock)
     this.#halves = { agent: this.#half('agent'), client: this.#half('client') }
     if (options.sessionType === SessionType.port && !options.agreed) this.#setup = this.#newSetup()
@@ -60,34 +62,28 @@ export class Relay {
   attach(role: Role, connection: Connection): void {
     const half = this.#halves[role]
     const other = this.#halves[otherRole(role)]
-    if (role === 'client') this.#clientLeft = false
     half.attach(connection)
-    if (role === 'client') this.#setup?.clientCame()
+    if (role === 'client') this.#clientAttached()
     if (!half.connected) return
     this.#options.onPresence(role, true, '')
-    if (!other.connected || this.#closed) return
-    half.send(this.#publication(MessageType.startPublication))
-    other.send(this.#publication(MessageType.startPublication))
+    if (this.#closed) return
+    if (other.connected) {
+      half.send(this.#frames.start())
+      other.send(this.#frames.start())
+    } else if (role === 'agent' && this.#hadClient) this.#pause('agent')
   }
 
   /** Tells the client why, after everything that is on its way to it; nothing is passed on from here. */
   close(output: string): void {
     if (this.#closed) return
     this.#closed = true
-    const { crypto, clock, sessionId } = this.#options
-    const closing = { sessionId, destinationId: sessionId, output }
-    this.#halves.client.send(encodeChannelClosed(crypto, clock.now(), closing))
-    this.#halves.agent.sendIfConnected(
-      encodeChannelClosed(crypto, clock.now(), { ...closing, destinationId: this.#options.nodeId }),
-    )
+    this.#halves.client.send(this.#frames.closed('client', output))
+    this.#halves.agent.sendIfConnected(this.#frames.closed('agent', output))
   }
 
-  /** Says something to the person at the client. False if it is away, or a stock client that would not show it. */
-  notify(text: string): boolean {
-    if (!this.#agreed || this.#closed || !this.isPresent('client')) return false
-    const { crypto, clock } = this.#options
-    this.#halves.client.send(noticeFrame(crypto, clock.now(), text))
-    return true
+  /** Says something to the person at the client, if it is there, and no stock client, which would not show it. */
+  notify(text: string): void {
+    if (this.#agreed && !this.#closed) this.#halves.client.sendIfConnected(this.#frames.notice(text))
   }
 
   /** Closes both sockets and forgets what waited. */
@@ -122,14 +118,22 @@ export class Relay {
     })
   }
 
+  #clientAttached(): void {
+    this.#hadClient = true
+    this.#clientLeft = false
+    this.#setup?.clientCame()
+  }
+
   #lost(role: Role, reason: string): void {
-    const { sessionType, onPresence } = this.#options
+    if (!this.#closed) this.#pause(otherRole(role))
+    this.#options.onPresence(role, false, reason)
+  }
+
+  /** Tells an end that the other is away. It forgets that with every connection, an agent with every message too. */
+  #pause(role: Role): void {
     // A command whose output is separated fails if it is ever paused (data-plane.md 11.1).
-    const mayPause = role === 'agent' || sessionType !== SessionType.nonInteractiveCommands
-    if (!this.#closed && mayPause) {
-      this.#halves[otherRole(role)].sendIfConnected(this.#publication(MessageType.pausePublication))
-    }
-    onPresence(role, false, reason)
+    if (role === 'agent' && this.#options.sessionType === SessionType.nonInteractiveCommands) return
+    this.#halves[role].sendIfConnected(this.#frames.pause())
   }
 
   #receive(role: Role, frame: Uint8Array): void {
@@ -156,10 +160,9 @@ export class Relay {
         return this.#noteInput(header, payload)
       case MessageType.outputStreamData:
         return this.#noteOutput(header, frame)
-      case MessageType.agentSessionState:
-        this.#noteState(payload)
-        return false
       default:
+        // agent_session_state, for the gateway alone: nothing else is let in.
+        this.#noteState(payload)
         return false
     }
   }
@@ -224,23 +227,19 @@ export class Relay {
   }
 
   #noteUnknown(role: Role): void {
-    if (this.#unknowing.has(role)) return
+    if (!this.#unknowing.has(role)) this.#options.onUnknown(role)
     this.#unknowing.add(role)
-    this.#options.onUnknown(role)
   }
 
   /** Acknowledges, in the client's place, a message that the client had before; answers whether it did. */
   #answerRepeated(header: FrameHeader): boolean {
     const mayInfer = !this.#agreed && this.isPresent('client')
     if (!this.#numbers.clientHas(header.sequenceNumber, mayInfer)) return false
-    const { crypto, clock } = this.#options
     // An agent that does not read its answers will repeat the question.
-    if (!this.#halves.agent.congested) this.#halves.agent.send(acknowledgeFrame(crypto, clock.now(), header))
+    if (this.#halves.agent.congested) return true
+    this.#halves.agent.send(this.#frames.acknowledge(header))
+    if (!this.isPresent('client') && !this.#closed) this.#pause('agent')
     return true
-  }
-
-  #publication(type: 'start_publication' | 'pause_publication'): Uint8Array {
-    return publicationFrame(this.#options.crypto, this.#options.clock.now(), type)
   }
 }
 

@@ -103,7 +103,7 @@ function warningTime(limit: number): number {
 /** Whole minutes as such, anything else in seconds. */
 function inWords(milliseconds: number): string {
   const seconds = Math.round(milliseconds / 1000)
-  const [count, unit] = seconds % 60 === 0 && seconds > 60 ? [seconds / 60, 'minute'] : [seconds, 'second']
+  const [count, unit] = seconds % 60 === 0 ? [seconds / 60, 'minute'] : [seconds, 'second']
   return `${count} ${unit}${count === 1 ? '' : 's'}`
 }
 

@@ -1,80 +1,16 @@
 import { ManualClock } from '@sallyport/protocol/manual-clock'
-import { PayloadType } from '@sallyport/protocol/message-types'
-import { channelClosedPayload, sessionNoticePayload } from '@sallyport/protocol/payloads'
-import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import { describe, expect, test } from 'vitest'
-import type { Role } from './half.ts'
-import { CLIENT_START_TIMEOUT, type Ending, type SessionFacts } from './session-deadlines.ts'
-import { LINGER, SessionRelay } from './session-relay.ts'
+import { CLIENT_START_TIMEOUT } from './session-deadlines.ts'
+import { LINGER } from './session-relay.ts'
 import {
-  acknowledge,
-  decode,
-  FakeConnection,
-  frameOf,
-  input,
-  output,
-  readableLog,
-  sessionState,
-} from './testing.ts'
-
-const SECOND = 1000
-const MINUTE = 60 * SECOND
-const START_TIMEOUT = 30 * SECOND
-const PONG_TIMEOUT = 15 * SECOND
-
-/** A session whose owner stores every end at once, unless the store is said to fail. */
-function setUp(facts: Partial<SessionFacts> = {}) {
-  const clock = new ManualClock()
-  const log = readableLog()
-  const endings: Ending[] = []
-  const statuses: string[] = []
-  const state = { connected: 0, disposed: 0, storeFails: false, endedAt: 0 }
-  const relay: SessionRelay = new SessionRelay({
-    facts: {
-      sessionId: 's',
-      nodeId: 'mi-0123456789abcdef0',
-      sessionType: 'Standard_Stream',
-      startedAt: clock.now(),
-      idleTimeoutMs: 20 * MINUTE,
-      maxDurationMs: null,
-      agentCame: false,
-      clientCame: false,
-      disconnected: false,
-      agreed: false,
-      ...facts,
-    },
-    crypto: nodeCrypto,
-    clock,
-    logger: log.logger,
-    startTimeout: START_TIMEOUT,
-    // Connections of these tests answer no pings.
-    pingEvery: 1000 * MINUTE,
-    pongTimeout: PONG_TIMEOUT,
-    onConnected: () => state.connected++,
-    onClient: status => statuses.push(status),
-    onAgreed: () => {},
-    onFinished: ending => relay.finish(ending),
-    onEnding: ending => {
-      endings.push(ending)
-      if (state.storeFails) return
-      state.endedAt = clock.now()
-      relay.end(ending.output)
-    },
-    onDisposed: () => state.disposed++,
-  })
-  const attach = (role: Role) => {
-    const connection = new FakeConnection()
-    relay.attach(role, connection)
-    return connection
-  }
-  const started = clock.now()
-  return { clock, relay, endings, statuses, state, attach, log, age: () => state.endedAt - started }
-}
-
-function outputOf(connection: FakeConnection): string | undefined {
-  const closed = connection.sent.map(decode).find(({ messageType }) => messageType === 'channel_closed')
-  return closed && channelClosedPayload.decode(closed.payload).Output
-}
+  MINUTE,
+  outputOf,
+  PONG_TIMEOUT,
+  SECOND,
+  START_TIMEOUT,
+  sessionRelayForTest as setUp,
+} from './session-relay-testing.ts'
+import { acknowledge, input, output, sessionState } from './testing.ts'
 
 describe('the start', () => {
   test('fails when the agent does not come in time, and the client is told why', () => {
@@ -193,104 +129,6 @@ describe('the maximum duration', () => {
     clock.advance(10 * MINUTE)
     expect(endings).toMatchObject([{ details: 'Maximum duration' }])
   })
-})
-
-describe('a warning', () => {
-  const notices = (client: FakeConnection) =>
-    client.sent
-      .map(decode)
-      .filter(({ messageType }) => messageType === 'session_notice')
-      .map(({ payload }) => sessionNoticePayload.decode(payload).Text)
-  const own = { agreed: true, agentCame: true, clientCame: true }
-
-  test('comes a minute before the idle time-out, once, and again after somebody did something', () => {
-    const { clock, attach, endings } = setUp({ ...own, idleTimeoutMs: 20 * MINUTE })
-    const [client] = [attach('client'), attach('agent')]
-    clock.advance(19 * MINUTE - 1)
-    expect(notices(client)).toEqual([])
-    clock.advance(30 * SECOND)
-    const text =
-      'Nothing was typed or printed for 19 minutes. This session ends in 60 seconds; press a key to keep it open.'
-    expect(notices(client)).toEqual([text])
-    client.receive(input(0))
-    clock.advance(19 * MINUTE - 1)
-    expect(notices(client)).toEqual([text])
-    clock.advance(MINUTE - SECOND)
-    expect(notices(client)).toEqual([text, text])
-    expect(endings).toEqual([])
-    clock.advance(2 * SECOND)
-    expect(endings).toMatchObject([{ details: 'Idle timeout' }])
-  })
-
-  test('comes in the last tenth of a short limit, and speaks of data where nobody types', () => {
-    const { clock, attach } = setUp({ ...own, idleTimeoutMs: MINUTE, sessionType: 'Port' })
-    const client = attach('client')
-    clock.advance(54 * SECOND - 1)
-    expect(notices(client)).toEqual([])
-    clock.advance(SECOND)
-    expect(notices(client)).toEqual([
-      'No data has passed for 54 seconds. This session ends in 6 seconds unless some does.',
-    ])
-  })
-
-  test('comes before the maximum duration, which nothing puts off', () => {
-    const { clock, attach, endings } = setUp({ ...own, maxDurationMs: 30 * MINUTE })
-    const [client, agent] = [attach('client'), attach('agent')]
-    for (let i = 0; i < 30; i++) {
-      agent.receive(output(i))
-      clock.advance(MINUTE)
-    }
-    expect(notices(client)).toEqual([
-      'This session ends in 60 seconds, when it reaches its maximum duration of 30 minutes. Nothing can put that off; save your work.',
-    ])
-    expect(endings).toMatchObject([{ details: 'Maximum duration' }])
-  })
-
-  test('waits for a client that is away', () => {
-    const { clock, attach } = setUp({ ...own, maxDurationMs: 30 * MINUTE, idleTimeoutMs: 60 * MINUTE })
-    attach('client').lose()
-    clock.advance(29 * MINUTE + 10 * SECOND)
-    const client = attach('client')
-    clock.advance(SECOND)
-    expect(notices(client)).toHaveLength(1)
-  })
-
-  test('is not for a stock client, which would not know what it is', () => {
-    const { clock, attach, endings } = setUp({ ...own, agreed: false, idleTimeoutMs: MINUTE })
-    const client = attach('client')
-    clock.advance(2 * MINUTE)
-    expect(endings.length).toBeGreaterThan(0)
-    expect(client.types).toEqual(['channel_closed'])
-  })
-})
-
-describe("a machine's time that steps", () => {
-  test('ends no session early and none late', () => {
-    const { clock, attach, endings } = setUp({ idleTimeoutMs: 20 * MINUTE, maxDurationMs: 30 * MINUTE })
-    const client = attach('client')
-    attach('agent')
-    clock.setBack(-60 * MINUTE)
-    clock.advance(SECOND)
-    client.receive(input(0))
-    expect(endings).toEqual([])
-    clock.setBack(120 * MINUTE)
-    clock.advance(20 * MINUTE)
-    expect(endings).toMatchObject([{ details: 'Idle timeout' }])
-  })
-})
-
-test('an answer to the handshake that comes too late ends the session, with a reason and a line in the log', () => {
-  const { clock, attach, endings, log } = setUp({ sessionType: 'Port' })
-  const [client, agent] = [attach('client'), attach('agent')]
-  agent.receive(frameOf({ messageType: 'output_stream_data', payloadType: PayloadType.handshakeRequest }))
-  clock.advance(16 * SECOND)
-  client.receive(frameOf({ payloadType: PayloadType.handshakeResponse }))
-  const reason =
-    'The client answered the handshake 16 s after mi-0123456789abcdef0 had asked, which is too late.'
-  expect(endings).toEqual([{ status: 'Failed', details: reason, output: reason, tellNode: true }])
-  expect(agent.types).not.toContain('input_stream_data')
-  expect(outputOf(client)).toBe(reason)
-  expect(log.lines).toContainEqual(expect.objectContaining({ msg: 'handshake answered too late', reason }))
 })
 
 describe('an end', () => {

@@ -217,7 +217,8 @@ export class SessionRelay {
     if (warning === undefined || remaining > warning.before) return
     const at = Math.round(this.#options.clock.monotonic() + remaining)
     if (this.#warned.get(ending.details) === at) return
-    if (this.#relay.notify(warning.text)) this.#warned.set(ending.details, at)
+    this.#warned.set(ending.details, at)
+    this.#relay.notify(warning.text)
   }
 
   #deadlines(): Deadline[] {

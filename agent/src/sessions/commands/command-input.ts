@@ -1,7 +1,7 @@
 import { Socket } from 'node:net'
+import { ByteQueue } from '@sallyport/protocol/byte-queue'
 import { concatBytes } from '@sallyport/protocol/bytes'
 import { INPUT_STEP, INPUT_WINDOW } from '@sallyport/protocol/input-credit'
-import { ByteQueue } from '@sallyport/protocol/smux/byte-queue'
 
 /** Written at once; what a pipe holds (pipe(7)). */
 const PIECE = 64 * 1024

@@ -244,6 +244,8 @@ describe('a document is refused', () => {
   test.each<[string, Record<string, unknown>, string]>([
     ['', {}, 'Commands cannot be empty for session type NonInteractiveCommands'],
     [' \n', {}, 'Commands cannot be empty for session type NonInteractiveCommands'],
+    ['# nothing', {}, 'Commands cannot be empty for session type NonInteractiveCommands'],
+    ["''", {}, 'Commands cannot be empty for session type NonInteractiveCommands'],
     [`echo 'x`, {}, 'a single quote is not closed'],
     ['a', { runAsElevated: 'false' }, 'runAsElevated'],
     ['a', { separateOutputStream: 'perhaps' }, 'separateOutputStream'],

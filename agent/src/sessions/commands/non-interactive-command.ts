@@ -61,6 +61,7 @@ export class NonInteractiveCommand implements Activity {
     this.#context = context
     this.#properties = commandProperties(this.sessionType, document.properties)
     this.#words = shellWords(this.#properties.commands)
+    if (!this.#words[0]) throw new Error(`Commands cannot be empty for session type ${this.sessionType}`)
     this.#account = accountOf(document, context, this.#properties.runAsElevated)
     // Made while the handshake is under way, like the account.
     this.#pipes = openPipes()
@@ -107,8 +108,8 @@ export class NonInteractiveCommand implements Activity {
     }
     const pipes = await this.#pipes
     if (this.#stopped) return
-    this.#pipesUsed = true
     if (this.#context.asRoot) givePipes(pipes, user)
+    this.#pipesUsed = true
     const separate = this.#separate
     // A stock client's input is keys, not data: the command finds no input at all.
     const command = startCommand(program, { pipes, withInput: this.#ownClient, separate })

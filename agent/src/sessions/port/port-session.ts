@@ -3,6 +3,7 @@ import { SessionType } from '@sallyport/protocol/handshake'
 import { jsonRecord } from '@sallyport/protocol/json-record'
 import { PayloadFlag, PayloadType } from '@sallyport/protocol/message-types'
 import { decodeFlag } from '@sallyport/protocol/payloads'
+import { isVersionSince } from '@sallyport/protocol/versions'
 import type { Activity, ActivityContext, Peer, SessionDocument } from '../activity.ts'
 import { AllowedDestinations } from './allowed-destinations.ts'
 import { Destination, ForbiddenDestination, type Network } from './destination.ts'
@@ -12,7 +13,7 @@ import { SingleConnection } from './single-connection.ts'
 
 const LOCAL_PORT_FORWARDING = 'LocalPortForwarding'
 /** The first plugin that speaks smux (data-plane.md 12.5). */
-const MULTIPLEXING_SINCE = [1, 1, 70]
+const MULTIPLEXING_SINCE = '1.1.70'
 const MAXIMUM_PORT = 65_535
 
 /** data-plane.md 15.1; the other keys are the client's. `allowedDestinations` is ours. */
@@ -87,7 +88,7 @@ export class PortSession implements Activity {
     }
     if (!this.#forwards) return new SingleConnection(options, { reconnects: false })
     if (ownClient) return new Multiplexed(options, 2)
-    if (isAtLeast(clientVersion, MULTIPLEXING_SINCE)) return new Multiplexed(options, 1)
+    if (isVersionSince(clientVersion, MULTIPLEXING_SINCE)) return new Multiplexed(options, 1)
     return new SingleConnection(options, { reconnects: true })
   }
 
@@ -136,14 +137,4 @@ function readPort(portNumber: unknown): number {
     )
   }
   return port
-}
-
-/** Part by part; a missing part is 0, and one that is no number is too old for anything (data-plane.md 12.5). */
-function isAtLeast(version: string, least: readonly number[]): boolean {
-  const parts = version.split('.').map(Number)
-  for (const [i, wanted] of least.entries()) {
-    const part = parts[i] ?? 0
-    if (part !== wanted) return part > wanted
-  }
-  return true
 }

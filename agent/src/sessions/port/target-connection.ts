@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
+import { ByteQueue } from '@sallyport/protocol/byte-queue'
 import type { DataChannel } from '@sallyport/protocol/data-channel'
 import { PayloadType } from '@sallyport/protocol/message-types'
-import { ByteQueue } from '@sallyport/protocol/smux/byte-queue'
 import { inWords } from './connect.ts'
 import type { Destination } from './destination.ts'
 

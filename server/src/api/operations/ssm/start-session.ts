@@ -114,6 +114,6 @@ function refuseEncryption(document: ResolvedDocument): void {
   if (key === undefined) return
   throw new AwsError(
     'InvalidDocument',
-    `Document ${document.name} wants sessions encrypted with the KMS key ${key}, which this server cannot do yet. Remove kmsKeyId from it to have sessions protected by TLS alone.`,
+    `Document ${document.name} wants sessions encrypted with the KMS key ${key}, which this server cannot do yet. Remove kmsKeyId from it, or from ${PREFERENCES_DOCUMENT} if it has no inputs of its own, to have sessions protected by TLS alone.`,
   )
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { concatBytes, toHex } from '../bytes.ts'
 import { ByteQueue, ownedBytes } from './byte-queue.ts'
+import { concatBytes, toHex } from './bytes.ts'
 
 const KIBIBYTE = 1024
 
