@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { decodeUtf8, utf8 } from './bytes.ts'
 import {
+  decodeAgentSessions,
   decodeSessionTask,
+  encodeAgentSessions,
   encodeChannelClosed,
   encodeControlMessage,
   encodeSessionTask,
   encodeTaskAcknowledge,
+  MAXIMUM_AGENT_SESSIONS,
   type SessionTask,
   taskAcknowledgePayload,
   taskCompletePayload,
@@ -113,4 +116,31 @@ test('a control message gets a new id unless it is a repetition', () => {
   expect(encode().messageId).not.toBe(encode().messageId)
   const messageId = '01234567-89ab-4cde-8f01-23456789abcd'
   expect(encode({ messageId, flags: 3 })).toMatchObject({ messageId, flags: 3 })
+})
+
+describe('the sessions of an agent', () => {
+  test('are told as JSON, none too', () => {
+    const message = decodeMessage(nodeCrypto, encodeAgentSessions(nodeCrypto, NOW, ['alice-1', 'bob-2']))
+    expect(message).toMatchObject({ messageType: 'agent_sessions', sequenceNumber: 0, payloadType: 0 })
+    expect(decodeUtf8(message.payload)).toBe('{"SessionIds":["alice-1","bob-2"]}')
+    expect(decodeAgentSessions(message.payload)).toEqual(new Set(['alice-1', 'bob-2']))
+    expect(decodeAgentSessions(utf8('{"SessionIds":[]}')).size).toBe(0)
+  })
+
+  test.each([
+    ['{}', /lacks SessionIds/],
+    ['{"SessionIds":"alice-1"}', /not a list/],
+    ['{"SessionIds":[1]}', /not a list/],
+    [`{"SessionIds":["${'a'.repeat(97)}"]}`, /not a list/],
+    [JSON.stringify({ SessionIds: Array(MAXIMUM_AGENT_SESSIONS + 1).fill('a') }), /at most 2000/],
+  ])('are refused as %.40s', (json, message) => {
+    expect(() => decodeAgentSessions(utf8(json))).toThrow(message)
+  })
+
+  test('fit a frame of a control channel, however many', () => {
+    const ids = Array.from({ length: MAXIMUM_AGENT_SESSIONS }, (_, i) => String(i).padStart(96, 'x'))
+    const frame = encodeAgentSessions(nodeCrypto, NOW, ids)
+    expect(frame.length).toBeLessThan(256 * 1024)
+    expect(decodeAgentSessions(decodeMessage(nodeCrypto, frame).payload).size).toBe(MAXIMUM_AGENT_SESSIONS)
+  })
 })

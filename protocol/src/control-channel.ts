@@ -1,5 +1,6 @@
 import { utf8 } from './bytes.ts'
 import type { Crypto } from './crypto.ts'
+import { ProtocolError } from './errors.ts'
 import { jsonRecord, parseJson, type RecordOf } from './json-record.ts'
 import { encodeMessage } from './message.ts'
 import { MessageFlag, MessageType, PayloadType } from './message-types.ts'
@@ -55,6 +56,12 @@ export const taskAcknowledgePayload = jsonRecord('agent_task_acknowledge', {
   Topic: 'string',
 })
 
+const agentSessionsRecord = jsonRecord('agent_sessions', { SessionIds: 'json' })
+/** As many sessions as an agent runs, and as many results as it keeps. */
+export const MAXIMUM_AGENT_SESSIONS = 2000
+/** control-plane.md 19 */
+const MAXIMUM_SESSION_ID = 96
+
 const SCHEMA_VERSION = 1
 export const TASK_COMPLETE_TOPIC = MessageType.agentTaskComplete
 
@@ -91,6 +98,31 @@ export function encodeSessionTask(crypto: Crypto, now: number, task: SessionTask
 export function decodeSessionTask(payload: Uint8Array): SessionTask {
   const { Content } = envelopeRecord.decode(payload)
   return taskRecord.read(parseJson('session task', utf8(Content)))
+}
+
+/**
+ * Ours: every session that an agent has, or whose result it still has to deliver, told whenever it opens its control
+ * channel. What it does not name has been lost with a former life of it, of which nobody else would ever tell.
+ */
+export function encodeAgentSessions(crypto: Crypto, now: number, sessionIds: readonly string[]): Uint8Array {
+  const payload = agentSessionsRecord.encode({ SessionIds: sessionIds })
+  return encodeControlMessage(crypto, now, MessageType.agentSessions, payload)
+}
+
+/** Throws ProtocolError 'bad-json' or 'bad-payload', also for more than MAXIMUM_AGENT_SESSIONS. */
+export function decodeAgentSessions(payload: Uint8Array): ReadonlySet<string> {
+  const { SessionIds: ids } = agentSessionsRecord.decode(payload)
+  if (!Array.isArray(ids) || ids.length > MAXIMUM_AGENT_SESSIONS || !ids.every(isSessionId)) {
+    throw new ProtocolError(
+      'bad-payload',
+      `SessionIds of agent_sessions is not a list of at most ${MAXIMUM_AGENT_SESSIONS} session ids`,
+    )
+  }
+  return new Set(ids)
+}
+
+function isSessionId(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAXIMUM_SESSION_ID
 }
 
 export type ChannelClosing = {

@@ -12,6 +12,9 @@ export const SessionType = {
   port: 'Port',
 } as const
 
+/** `type` among the properties of a `Port` session whose client has a port of its own (data-plane.md 15.1); without it, raw. */
+export const LOCAL_PORT_FORWARDING = 'LocalPortForwarding'
+
 const ActionType = {
   sessionType: 'SessionType',
   kmsEncryption: 'KMSEncryption',

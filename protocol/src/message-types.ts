@@ -10,6 +10,8 @@ export const MessageType = {
   interactiveShell: 'interactive_shell',
   agentTaskComplete: 'agent_task_complete',
   agentTaskAcknowledge: 'agent_task_acknowledge',
+  /** Ours, agent to gateway, on the control channel. */
+  agentSessions: 'agent_sessions',
   /** Ours, gateway to client, once `Sallyport/1` is agreed. */
   sessionNotice: 'session_notice',
 } as const

@@ -13,7 +13,7 @@ import { createFirstAdministrator, type FirstAdministrator } from './iam/first-a
 import { ActivationGuesses } from './iam/guess-limit.ts'
 import { SEALING_KEY_SIZE, SessionCredentials } from './iam/session-credentials.ts'
 import type { Logger } from './logger.ts'
-import { Server } from './server.ts'
+import { type Listening, Server } from './server.ts'
 import { makePrivateDirectory } from './store/private-file.ts'
 import { openSealing } from './store/sealing.ts'
 import { openStore } from './store/store.ts'
@@ -26,15 +26,24 @@ import { OwnCertificate } from './tls/own-certificate.ts'
 const SERVER_ID = 'server-1'
 
 export type Context = {
-  server: Server
   gateway: Gateway
   /** The CA's fingerprint, for join commands. */
   caFingerprint: string
   caFile: string
-  /** Credentials made at the first start; undefined ever after. */
-  administrator: FirstAdministrator | undefined
+  /**
+   * Takes the ports, and then alone changes anything in the store: a second server on the same data must not take
+   * the nodes of the first away, and a key must not be made that nobody is going to see. Rejects with ListenError.
+   */
+  start(): Promise<Started>
+  refreshCertificates(): Promise<void>
   /** Closes everything in the reverse order. */
   close(): Promise<void>
+}
+
+export type Started = {
+  listening: Listening
+  /** Credentials made at the first start; undefined ever after. */
+  administrator: FirstAdministrator | undefined
 }
 
 /** Builds the whole server from its configuration; nothing listens yet. */
@@ -96,13 +105,18 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
     logger,
     publicUrl: config.publicUrl,
   })
-  await gateway.restore()
   return {
-    server,
     gateway,
     caFingerprint: authority.caFingerprint,
     caFile: join(tlsDirectory, 'ca.pem'),
-    administrator: await createFirstAdministrator(store, sealing, scope, Date.now()),
+    async start() {
+      const listening = await server.listen(config.listen, config.httpListen)
+      await gateway.restore()
+      const administrator = await createFirstAdministrator(store, sealing, scope, Date.now())
+      server.serve()
+      return { listening, administrator }
+    },
+    refreshCertificates: () => server.refreshCertificates(),
     async close() {
       gateway.close()
       polls.close()

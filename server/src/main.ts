@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 import { ConfigError, readEnv, type ServerConfig } from './config.ts'
-import { type Context, openContext } from './context.ts'
-import { createLogger } from './logger.ts'
-import type { Listening, Server } from './server.ts'
+import { type Context, openContext, type Started } from './context.ts'
+import { createLogger, type Logger } from './logger.ts'
+import { startFailure } from './start-failure.ts'
 
 const USAGE = `usage: sallyport server [options]
 
@@ -17,7 +17,7 @@ const USAGE = `usage: sallyport server [options]
   --region REGION          (SALLYPORT_REGION; us-east-1)
   --account-id ID          12 digits (SALLYPORT_ACCOUNT_ID; 123456789012)
   --partition NAME         (SALLYPORT_PARTITION; aws)
-  --log-level LEVEL        trace, debug, info, warn, error or silent (SALLYPORT_LOG_LEVEL; info)
+  --log-level LEVEL        trace, debug, info, warn, error, fatal or silent (SALLYPORT_LOG_LEVEL; info)
   --log-file FILE          in place of standard error (SALLYPORT_LOG_FILE)
 
 SALLYPORT_SESSION_START_TIMEOUT is how long a node may take to open its end of a session (seconds; 30).
@@ -41,17 +41,24 @@ export async function runServer(argv: readonly string[]): Promise<number> {
     process.stderr.write(`sallyport server: ${(error as Error).message}\n`)
     return error instanceof ConfigError || isUsageError(error) ? USAGE_ERROR : FAILURE
   }
-  return await serve(config)
+  let logger: Logger
+  try {
+    logger = createLogger(config.log)
+  } catch (error) {
+    const problem = `The log file ${config.log.file} cannot be written: ${(error as Error).message}.`
+    process.stderr.write(`sallyport server: ${problem} Choose another with --log-file.\n`)
+    return FAILURE
+  }
+  return await serve(config, logger)
 }
 
-async function serve(config: ServerConfig): Promise<number> {
-  const logger = createLogger(config.log)
+async function serve(config: ServerConfig, logger: Logger): Promise<number> {
   let context: Context | undefined
   try {
     context = await openContext(config, logger)
-    const listening = await context.server.listen(config.listen, config.httpListen)
-    if (config.ownCertificate !== undefined) onHangUp(context.server)
-    process.stdout.write(welcome(config, context, listening))
+    const started = await context.start()
+    if (config.ownCertificate !== undefined) onHangUp(context)
+    process.stdout.write(welcome(config, context, started))
     const signal = await nextSignal()
     logger.info(
       { signal, nodes: context.gateway.nodeCount, sessions: context.gateway.sessionCount },
@@ -59,8 +66,11 @@ async function serve(config: ServerConfig): Promise<number> {
     )
     return OK
   } catch (error) {
-    logger.fatal({ err: error }, 'the server could not start')
-    process.stderr.write(`sallyport server: ${(error as Error).message}\n`)
+    const reason = startFailure(error, config)
+    // On a screen the reason alone says all there is to do; a file is read by who did not see that.
+    if (reason === undefined) logger.fatal({ err: error }, 'the server could not start')
+    else if (config.log.file !== undefined) logger.fatal({ reason }, 'the server could not start')
+    process.stderr.write(`sallyport server: ${reason ?? (error as Error).message}\n`)
     return FAILURE
   } finally {
     await context?.close()
@@ -111,7 +121,7 @@ function isUsageError(error: unknown): boolean {
 }
 
 /** Lines that a person copies from, and that a script can read. */
-function welcome(config: ServerConfig, context: Context, listening: Listening): string {
+function welcome(config: ServerConfig, context: Context, { listening, administrator }: Started): string {
   const name = config.hostNames[0] ?? config.domains[0] ?? 'localhost'
   const lines = [
     `Sallyport server, region ${config.region}, account ${config.accountId}`,
@@ -123,7 +133,6 @@ function welcome(config: ServerConfig, context: Context, listening: Listening): 
     `  CA         ${context.caFile}`,
     `  CA hash    ${context.caFingerprint}`,
   ]
-  const { administrator } = context
   if (administrator !== undefined) {
     lines.push(
       '',
@@ -136,8 +145,8 @@ function welcome(config: ServerConfig, context: Context, listening: Listening): 
 }
 
 /** Only where there is something to read again: otherwise a closed terminal goes on ending its server. */
-function onHangUp(server: Server): void {
-  process.on('SIGHUP', () => void server.refreshCertificates())
+function onHangUp(context: Context): void {
+  process.on('SIGHUP', () => void context.refreshCertificates())
 }
 
 function nextSignal(): Promise<string> {

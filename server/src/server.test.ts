@@ -19,6 +19,7 @@ async function patientServer() {
   const parts = { dispatch: { handle }, certificates: { options: () => ({}) }, publicUrl: undefined }
   const server = new Server(parts as unknown as ServerParts)
   const { http } = await server.listen(LOOPBACK, LOOPBACK)
+  server.serve()
   const [wasAsked, left] = [once(events, 'asked'), once(events, 'left')]
   const socket = connect(http?.port ?? 0, LOOPBACK.host)
   socket.on('error', () => {})
@@ -38,4 +39,27 @@ test('an operation learns that its caller has gone', async () => {
 test('no operation keeps the server from stopping', async () => {
   const { server, left } = await patientServer()
   await Promise.all([server.close(), left])
+})
+
+test('what is asked before the server is ready is answered when it is', async () => {
+  const server = new Server({ certificates: { options: () => ({}) } } as unknown as ServerParts)
+  const { http } = await server.listen(LOOPBACK, LOOPBACK)
+  const ask = async (text: string) => {
+    const socket = connect(http?.port ?? 0, LOOPBACK.host)
+    await once(socket, 'connect')
+    socket.write(text)
+    return socket
+  }
+  const early = await ask('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  let answer = ''
+  early.on('data', data => {
+    answer += data
+  })
+  // By the time this one is refused, the question before it has come too.
+  await once(await ask('GARBAGE\r\n\r\n'), 'close')
+  expect(answer).toBe('')
+  server.serve()
+  if (answer === '') await once(early, 'data')
+  expect(answer).toMatch(/^HTTP\/1.1 200 /)
+  await server.close()
 })

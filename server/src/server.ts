@@ -11,6 +11,7 @@ import type { Dispatch } from './api/dispatch.ts'
 import type { ApiRequest } from './api/request.ts'
 import type { ListenAddress } from './config.ts'
 import { type Accept, channelPath } from './gateway/accept.ts'
+import { ListenError } from './listen-error.ts'
 import type { Logger } from './logger.ts'
 import type { ListenerCertificates } from './tls/listener-certificates.ts'
 
@@ -47,6 +48,10 @@ export class Server {
   readonly #http: http.Server
   readonly #refresh: NodeJS.Timeout
   readonly #sockets = new Set<Socket>()
+  #serve: () => void = () => {}
+  readonly #serving = new Promise<void>(resolve => {
+    this.#serve = resolve
+  })
 
   constructor(parts: ServerParts) {
     this.#parts = parts
@@ -62,19 +67,25 @@ export class Server {
       handshakeTimeout: HANDSHAKE_TIMEOUT,
     })
     this.#http = http.createServer(common)
-    this.#serve(this.#https, 'https')
-    this.#serve(this.#http, 'http')
+    this.#receive(this.#https, 'https')
+    this.#receive(this.#http, 'http')
     this.#refresh = setInterval(() => void this.refreshCertificates(), CERTIFICATE_INTERVAL)
     this.#refresh.unref()
   }
 
+  /** Takes its ports; what is asked there waits until `serve`. Rejects with ListenError. */
   async listen(secure: ListenAddress, plain: ListenAddress | undefined): Promise<Listening> {
-    await listenOn(this.#https, secure)
-    if (plain !== undefined) await listenOn(this.#http, plain)
+    await listenOn(this.#https, secure, 'https')
+    if (plain !== undefined) await listenOn(this.#http, plain, 'http')
     return {
       https: { host: secure.host, port: portOf(this.#https) },
       http: plain && { host: plain.host, port: portOf(this.#http) },
     }
+  }
+
+  /** Begins to answer. */
+  serve(): void {
+    this.#serve()
   }
 
   /** Renews the certificate if it is about to end, and reads the operator's again. */
@@ -93,7 +104,7 @@ export class Server {
     clearTimeout(late)
   }
 
-  #serve(server: http.Server | https.Server, scheme: 'http' | 'https'): void {
+  #receive(server: http.Server | https.Server, scheme: 'http' | 'https'): void {
     server.on('request', (request, response) => void this.#request(request, response, scheme))
     server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head, scheme))
     server.on('connection', (socket: Socket) => {
@@ -113,6 +124,7 @@ export class Server {
     const gone = new AbortController()
     response.on('close', () => gone.abort())
     try {
+      await this.#serving
       const own = this.#ownPage(request)
       if (own !== undefined) return send(response, own)
       const body = await readBody(request)
@@ -158,6 +170,7 @@ export class Server {
     const path = channelPath(api.path)
     if (path === undefined) return refuseUpgrade(socket, 404, 'Not Found')
     try {
+      await this.#serving
       const principal = await this.#parts.authenticator.authenticate(api, 'restXml', 'ssmmessages')
       if (path.kind === 'control' && principal.kind !== 'node') return refuseUpgrade(socket, 403, 'Forbidden')
       this.#parts.accept.upgrade(request, socket, head, path, principal)
@@ -239,13 +252,13 @@ function splitOnce(text: string, separator: string): [string, string?] {
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)]
 }
 
-function listenOn(server: http.Server | https.Server, address: ListenAddress): Promise<void> {
+function listenOn(
+  server: http.Server | https.Server,
+  address: ListenAddress,
+  scheme: 'https' | 'http',
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', error =>
-      reject(
-        new Error(`cannot listen on ${address.host}:${address.port}: ${error.message}`, { cause: error }),
-      ),
-    )
+    server.once('error', error => reject(new ListenError(address, scheme, error)))
     server.listen(address.port, address.host, () => resolve())
   })
 }

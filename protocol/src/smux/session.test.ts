@@ -102,6 +102,39 @@ describe('streams', () => {
     expect(client.takeHappenings()).toEqual([['reset', 3, 'too late']])
   })
 
+  test.each([
+    ['version 1, ended without a word', 1, frame(1, 'fin', 3), true],
+    [
+      'version 1, ended after some',
+      1,
+      concatBytes([frame(1, 'psh', 3, fromHex('41')), frame(1, 'fin', 3)]),
+      false,
+    ],
+    ['version 2, ended: its other direction goes on', 2, frame(2, 'fin', 3), false],
+    ['version 2, aborted', 2, concatBytes(smuxReset(3, 'changed my mind')), true],
+  ] as const)('say whether they were given up before anybody listens: %s', (_, version, bytes, expected) => {
+    const given: number[] = []
+    let sent = 0
+    const session = new SmuxSession({
+      role: 'server',
+      version,
+      send: () => {
+        sent++
+        return true
+      },
+      onStream: stream => {
+        stream.onGivenUp = () => {
+          given.push(stream.id)
+          stream.reset('nor do we want it')
+        }
+      },
+    })
+    session.receive(frame(version, 'syn', 3))
+    session.receive(bytes)
+    expect(given).toEqual(expected ? [3] : [])
+    expect([session.streamCount, sent]).toEqual([expected ? 0 : 1, 0])
+  })
+
   test('that were reset before the peer could hear of them are never mentioned', () => {
     const client = new LoneEnd({ role: 'client', version: 2 })
     client.room = 1

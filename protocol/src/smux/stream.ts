@@ -36,6 +36,11 @@ type State = 'opening' | 'open' | 'resetting' | 'gone'
 /** One stream of a smux session: bytes both ways, each direction with its own end. */
 export class SmuxStream {
   readonly id: number
+  /**
+   * Called when the peer gives the stream up before `events` are set, so that nobody need look for a reader any more:
+   * it was aborted, or in version 1 ended without a word.
+   */
+  onGivenUp: () => void = () => {}
   readonly #host: SmuxStreamHost
   readonly #sending: SendingHalf
   readonly #receiving: ReceivingHalf
@@ -150,6 +155,8 @@ export class SmuxStream {
     if (this.#host.version === 1) this.#sending.drop()
     this.#receiving.finish()
     this.#leaveIfDone()
+    const unread = this.#receiving.bufferedBytes > 0
+    if (this.#events === undefined && this.#host.version === 1 && !unread) this.onGivenUp()
   }
 
   /** For the session: the peer consumed something. */
@@ -165,8 +172,11 @@ export class SmuxStream {
     this.#drop()
     this.#leave()
     if (!wanted) return
-    if (this.#events === undefined) this.#lostReason = reason
-    else this.#events.reset(reason)
+    if (this.#events !== undefined) this.#events.reset(reason)
+    else {
+      this.#lostReason = reason
+      this.onGivenUp()
+    }
   }
 
   /** For the session: sends what fits into one turn. */

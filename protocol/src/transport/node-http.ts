@@ -186,7 +186,7 @@ function explain(error: Error, endpoint: URL, sent: boolean): ConnectionError {
   const fail = (kind: ConnectionError['code'], text: string) => new ConnectionError(kind, text, sent, error)
   if (UNTRUSTED.test(code)) {
     const how = UNKNOWN_ISSUER.test(code)
-      ? '\nIf it is your Sallyport server, trust its own CA: --ca-bundle <data dir>/tls/ca.pem (or AWS_CA_BUNDLE), with that file copied from the server.'
+      ? '\nIf it is your Sallyport server, trust its own CA: get it with `sallyport trust --ca-hash HASH --output FILE`, then --ca-bundle FILE or AWS_CA_BUNDLE=FILE (on the server itself: --ca-bundle <data dir>/tls/ca.pem).'
       : ''
     return fail(
       'ConnectionUntrusted',

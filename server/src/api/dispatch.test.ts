@@ -132,6 +132,11 @@ describe('what does not exist', () => {
       expect([answer.status, answer.code], JSON.stringify(request.headers)).toEqual([status, code])
     }
   })
+
+  test('is not said to exist nowhere', async () => {
+    const { message } = read(await api.handle(json('AmazonSSM.SendCommand')))
+    expect(message).toBe("This version of Sallyport has no operation 'SendCommand'.")
+  })
 })
 
 describe('input', () => {

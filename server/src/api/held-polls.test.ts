@@ -1,6 +1,12 @@
 import { ManualClock } from '@sallyport/protocol/manual-clock'
 import { expect, test } from 'vitest'
-import { HeldPolls, HOLD_MS, MAXIMUM_POLLS, MAXIMUM_POLLS_PER_NODE } from './held-polls.ts'
+import {
+  CROWDED_HOLD_MS,
+  FULLY_HELD_POLLS,
+  HeldPolls,
+  HOLD_MS,
+  MAXIMUM_POLLS_PER_NODE,
+} from './held-polls.ts'
 
 const waiting = () => new AbortController().signal
 
@@ -59,16 +65,19 @@ test('of too many polls of one node the oldest is let go', async () => {
   expect(polls.size).toBe(MAXIMUM_POLLS_PER_NODE + 1)
 })
 
-test('of too many in all the oldest is let go', async () => {
+test("of too many in all each new one is held for a second, at nobody's expense", async () => {
   const clock = new ManualClock()
   const polls = new HeldPolls(clock)
   const first = await hold(polls, 'mi-0')
-  for (let i = 1; i < MAXIMUM_POLLS; i++) void polls.hold(`mi-${i}`, waiting())
-  await settled()
-  expect(first.over).toBe(false)
-  const last = await hold(polls, 'mi-last')
-  await settled()
-  expect([first.over, last.over, polls.size]).toEqual([true, false, MAXIMUM_POLLS])
+  for (let i = 1; i < FULLY_HELD_POLLS; i++) void polls.hold(`mi-${i}`, waiting())
+  const late = await Promise.all(['mi-a', 'mi-b'].map(node => hold(polls, node)))
+  await clock.play(CROWDED_HOLD_MS - 1)
+  expect(late).toEqual([{ over: false }, { over: false }])
+  await clock.play(1)
+  expect(late).toEqual([{ over: true }, { over: true }])
+  expect([first.over, polls.size]).toEqual([false, FULLY_HELD_POLLS])
   polls.close()
   expect(clock.pending).toBe(0)
+  await settled()
+  expect(first.over).toBe(true)
 })

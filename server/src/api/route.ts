@@ -76,7 +76,12 @@ function decodeId(id: string): string {
 }
 
 export function unknownOperation(wire: WireProtocol, operation: string): AwsError {
-  return authenticationError('unknown-operation', wire, `There is no operation '${operation.slice(0, 128)}'.`)
+  const name = operation.slice(0, 128)
+  return authenticationError(
+    'unknown-operation',
+    wire,
+    `This version of Sallyport has no operation '${name}'.`,
+  )
 }
 
 /** The input as the client wrote it, to be checked against the operation's shape. */

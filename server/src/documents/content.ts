@@ -47,6 +47,14 @@ export function referencesIn(text: string): string[] {
   return [...text.matchAll(REFERENCE)].map(([, name]) => name ?? '')
 }
 
+/** Puts what `replacement` answers in the place of each reference. */
+export function replaceReferences(
+  text: string,
+  replacement: (name: string, reference: string) => string,
+): string {
+  return text.replace(REFERENCE, (reference: string, name: string) => replacement(name, reference))
+}
+
 /** Whether what stands here is known only when a session starts. */
 export function isTemplate(value: string): boolean {
   return referencesIn(value).length > 0

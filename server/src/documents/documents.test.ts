@@ -273,6 +273,31 @@ describe('the document of a session', () => {
     expect((await resolve('own')).content.inputs).toEqual({})
   })
 
+  test("goes by the account's preferences with the defaults of their parameters, never its own", async () => {
+    const preferences = (parameter: object) =>
+      put('SSM-SessionManagerRunShell', {
+        ...shell,
+        inputs: {
+          runAsEnabled: false,
+          s3KeyPrefix: 'a/{{ command }}',
+          shellProfile: { linux: '{{ command }}' },
+        },
+        parameters: { command: { type: 'String', ...parameter } },
+      })
+    await preferences({ default: '$&; ls' })
+    expect((await resolve('AWS-StartInteractiveCommand')).content).toEqual({
+      ...amazonSessionDocuments['AWS-StartInteractiveCommand'],
+      inputs: { runAsEnabled: false, s3KeyPrefix: 'a/$&; ls', shellProfile: { linux: '$&; ls' } },
+    })
+    expect((await resolve()).content.inputs?.shellProfile).toEqual({ linux: '{{ command }}' })
+    for (const parameter of [{}, { default: 'a {{ command }}' }]) {
+      await preferences(parameter)
+      await expect(resolve('AWS-StartInteractiveCommand')).rejects.toMatchObject({ code: 'InvalidDocument' })
+      await expect(resolve()).resolves.toBeDefined()
+    }
+    await put('SSM-SessionManagerRunShell', shell)
+  })
+
   test('is none of another account, of another type, or that is not there', async () => {
     await put('command', { schemaVersion: '2.2' }, 'Command')
     await store.documents.create(

@@ -1,6 +1,7 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
 import type { Documents } from '../store/documents.ts'
 import type { Scope } from '../store/schema.ts'
+import { isObject, referencesIn, replaceReferences } from './content.ts'
 import { amazonDocument, documentName } from './document-name.ts'
 import { defaultPreferences, PREFERENCES_DOCUMENT, type SessionDocument } from './session-documents.ts'
 
@@ -10,7 +11,8 @@ export type ResolvedDocument = { name: string; version: string; content: Session
  * The session document that a session runs by: the named one, or the account's preferences (control-plane.md 19).
  * One that says nothing of preferences, as Amazon's own, goes by those of the account: they are "general preferences
  * for all sessions" (docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-preferences-cli.html).
- * Throws `InvalidDocument` if there is none or it is of another type.
+ * Parameters that they refer to have their defaults then, since a caller can give those of the named document only.
+ * Throws `InvalidDocument` if there is none, it is of another type, or the preferences do not fit it.
  */
 export async function resolveSessionDocument(
   documents: Documents,
@@ -21,8 +23,29 @@ export async function resolveSessionDocument(
   if (document.content.inputs !== undefined || document.name === PREFERENCES_DOCUMENT) return document
   const preferences = await documents.get(scope, PREFERENCES_DOCUMENT, '$LATEST')
   if (preferences === undefined) return document
-  const { inputs = {} } = JSON.parse(preferences.content) as SessionDocument
-  return { ...document, content: { ...document.content, inputs } }
+  const { inputs = {}, parameters = {} } = JSON.parse(preferences.content) as SessionDocument
+  const filled = withDefaults(inputs, parameters) as NonNullable<SessionDocument['inputs']>
+  return { ...document, content: { ...document.content, inputs: filled } }
+}
+
+/** What is left to refer to would be looked up among the parameters of the document that the agent gets, another's. */
+function withDefaults(part: unknown, parameters: NonNullable<SessionDocument['parameters']>): unknown {
+  if (isObject(part)) {
+    return Object.fromEntries(
+      Object.entries(part).map(([key, each]) => [key, withDefaults(each, parameters)]),
+    )
+  }
+  if (typeof part !== 'string') return part
+  const filled = replaceReferences(part, (name, reference) => {
+    const value = Object.hasOwn(parameters, name) ? parameters[name]?.default : undefined
+    return value === undefined ? reference : typeof value === 'string' ? value : JSON.stringify(value)
+  })
+  const [left] = referencesIn(filled)
+  if (left === undefined) return filled
+  throw new AwsError(
+    'InvalidDocument',
+    `The preferences of this account, ${PREFERENCES_DOCUMENT}, refer to {{ ${left} }}, which no default of their parameters tells. For sessions by other documents they need one.`,
+  )
 }
 
 async function namedDocument(

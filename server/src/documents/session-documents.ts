@@ -1,3 +1,5 @@
+import { LOCAL_PORT_FORWARDING } from '@sallyport/protocol/handshake'
+
 // Session documents that AWS owns (control-plane.md 14.1). Schema 1.0; their owner is `Amazon`, so that a policy
 // names them with an empty account.
 
@@ -95,7 +97,7 @@ const separateOutput = {
 
 const FORWARDING = {
   portNumber: '{{ portNumber }}',
-  type: 'LocalPortForwarding',
+  type: LOCAL_PORT_FORWARDING,
   localPortNumber: '{{ localPortNumber }}',
 }
 
@@ -138,7 +140,7 @@ export const amazonSessionDocuments: Readonly<Record<string, SessionDocument>> =
     },
     properties: {
       portNumber: '{{ portNumber }}',
-      type: 'LocalPortForwarding',
+      type: LOCAL_PORT_FORWARDING,
       localConnectionType: 'unix',
       localUnixSocket: '{{ localUnixSocket }}',
     },

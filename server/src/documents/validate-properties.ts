@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net'
+import { LOCAL_PORT_FORWARDING } from '@sallyport/protocol/handshake'
 import { checkSpelling, checkString, invalid, isObject, isStrings, isTemplate } from './content.ts'
 
 const PLATFORMS = ['linux', 'windows', 'macos']
@@ -73,8 +74,8 @@ function isDestination(text: string): boolean {
 
 /** Without one the session is a single raw connection, as for SSH (data-plane.md 15.1). */
 function checkType(type: unknown): void {
-  if (type === undefined || type === '' || type === 'LocalPortForwarding' || isTemplate(String(type))) return
-  throw invalid(`properties.type must be LocalPortForwarding or absent, not ${JSON.stringify(type)}.`)
+  if (type === undefined || type === '' || type === LOCAL_PORT_FORWARDING || isTemplate(String(type))) return
+  throw invalid(`properties.type must be ${LOCAL_PORT_FORWARDING} or absent, not ${JSON.stringify(type)}.`)
 }
 
 function isPort(text: string): boolean {

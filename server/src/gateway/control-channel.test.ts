@@ -72,6 +72,11 @@ function setUp(clock = new ManualClock()) {
       if (store.fails) throw new Error('the disk is full')
       results.push(TaskId)
     },
+    onSessions: async sessionIds => {
+      await store.wait
+      if (store.fails) throw new Error('the disk is full')
+      results.push(`has ${[...sessionIds].join(' ')}`)
+    },
     onClosed: reason => closed.push(reason),
   })
   channel.open()
@@ -293,6 +298,39 @@ describe('results', () => {
     expect(results).toHaveLength(10 * MAXIMUM_RESULTS)
     await clock.play(0)
     expect(connection.paused).toBe(false)
+  })
+})
+
+describe('the sessions that an agent has', () => {
+  const has = (...SessionIds: unknown[]) => word('agent_sessions', { SessionIds })
+
+  test('are told in their turn with the results, and have no answer', async () => {
+    const { clock, connection, results } = setUp()
+    connection.receive(result('s-1'), has('s-2', 's-3'), has(), result('s-4'))
+    for (let i = 0; i < 100 && results.length < 4; i++) await clock.play(0)
+    expect(results).toEqual(['s-1', 'has s-2 s-3', 'has ', 's-4'])
+    await clock.play(0)
+    expect(connection.types).toEqual(['agent_task_acknowledge', 'agent_task_acknowledge'])
+  })
+
+  test('are not read faster than they can be compared', async () => {
+    const { clock, connection, store, log } = setUp()
+    let compared = () => {}
+    store.wait = new Promise(resolve => {
+      compared = resolve
+    })
+    for (let i = 0; i < 2 * MAXIMUM_RESULTS; i++) connection.receive(has())
+    expect(connection.paused).toBe(true)
+    store.fails = true
+    compared()
+    for (let i = 0; i < 100 && connection.paused; i++) await clock.play(0)
+    expect(log.lines[0]).toMatchObject({ msg: 'sessions could not be compared with those of the agent' })
+  })
+
+  test('end the channel when they make no sense', () => {
+    const { connection } = setUp()
+    connection.receive(has(1))
+    expect(connection.closedWith?.code).toBe(1002)
   })
 })
 

@@ -1,5 +1,6 @@
 import type { Clock } from '@sallyport/protocol/clock'
 import {
+  decodeAgentSessions,
   encodeChannelClosed,
   encodeSessionTask,
   encodeTaskAcknowledge,
@@ -48,6 +49,8 @@ export type ControlChannelOptions = {
   onDelivered(task: Task): Promise<unknown>
   /** A session ended at the node; stored before it is acknowledged. */
   onTaskComplete(result: TaskComplete): Promise<void>
+  /** Our own agent has told which sessions it has. */
+  onSessions(sessionIds: ReadonlySet<string>): Promise<void>
   onClosed(reason: string): void
 }
 
@@ -188,9 +191,18 @@ export class ControlChannel {
       if (GATEWAY_ONLY.has(message.messageType)) {
         throw new ProtocolError('unexpected-message', `an agent must not send ${message.messageType}`)
       }
-      // Telemetry, update results and what later agents may send: accepted and ignored (data-plane.md 3.2).
-      if (message.messageType !== MessageType.agentTaskComplete) return
-      this.#store(message, taskCompletePayload.decode(message.payload))
+      switch (message.messageType) {
+        case MessageType.agentTaskComplete: {
+          const result = taskCompletePayload.decode(message.payload)
+          return this.#inTurn(() => this.#storeOne(message, result))
+        }
+        case MessageType.agentSessions: {
+          const sessionIds = decodeAgentSessions(message.payload)
+          return this.#inTurn(() => this.#compare(sessionIds))
+        }
+        default:
+        // Telemetry, update results and what later agents may send: accepted and ignored (data-plane.md 3.2).
+      }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       this.#violation(error)
@@ -203,11 +215,11 @@ export class ControlChannel {
   }
 
   /** One after the other: of the two results of a failed session (data-plane.md 7.4) the first is the cause. */
-  #store(message: Message, result: TaskComplete): void {
+  #inTurn(store: () => Promise<void>): void {
     const { connection } = this.#options
     if (++this.#results >= MAXIMUM_RESULTS) connection.pause()
     this.#stored = this.#stored.then(async () => {
-      await this.#storeOne(message, result)
+      await store()
       if (--this.#results === 0) connection.resume()
     })
   }
@@ -221,6 +233,15 @@ export class ControlChannel {
       if (error instanceof ProtocolError) return this.#violation(error)
       // Unacknowledged, the agent sends it again.
       logger.error({ nodeId: this.#options.nodeId, err: error }, 'a result could not be stored')
+    }
+  }
+
+  async #compare(sessionIds: ReadonlySet<string>): Promise<void> {
+    const { nodeId, logger, onSessions } = this.#options
+    try {
+      await onSessions(sessionIds)
+    } catch (error) {
+      logger.error({ nodeId, err: error }, 'sessions could not be compared with those of the agent')
     }
   }
 

@@ -135,6 +135,11 @@ export function result(session: Session, status = 'Success', text = ''): Uint8Ar
   })
 }
 
+/** agent_sessions */
+export function agentSessions(...sessionIds: string[]): Uint8Array {
+  return word('agent_sessions', { SessionIds: sessionIds })
+}
+
 /** What a connection was told at the end, for each session that it was told of. */
 export function closings(
   connection: FakeConnection,

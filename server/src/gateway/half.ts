@@ -101,6 +101,12 @@ export class Half {
     if (this.#connection !== undefined) this.send(frame)
   }
 
+  /** Sends now, before all that waits for this end, which is there. */
+  sendAhead(frame: Uint8Array): void {
+    if (this.#connection !== undefined) this.#write(this.#connection, frame)
+    this.#measure()
+  }
+
   /** Frames for this end wait (true) although it is there, or go out again. */
   withhold(withheld: boolean): void {
     this.#withheld = withheld

@@ -1,10 +1,11 @@
 import { taskAcknowledgePayload } from '@sallyport/protocol/control-channel'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sessionSubject } from '../bus/bus.ts'
+import type { Session } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
 import { testScope as scope, temporaryStore } from '../store/testing.ts'
 import { DISCONNECTED_AFTER } from './client-presence.ts'
-import { closings, eventually, GatewayForTest, result, timing } from './gateway-testing.ts'
+import { agentSessions, closings, eventually, GatewayForTest, result, timing } from './gateway-testing.ts'
 import { decode, output, sessionState } from './testing.ts'
 
 const MINUTE = 60_000
@@ -217,6 +218,81 @@ describe("a node's word that a session is over", () => {
     server.attach(session, 'client')
     control.receive(result(session, 'Failed', 'all\0 of it'))
     await eventually(async () => (await server.session(session))?.details).toBe('all? of it')
+  })
+})
+
+describe("a node's word which sessions it has", () => {
+  const RESTARTED = 'The agent on the node was restarted.'
+  const restarted = (sessionId: string) => [{ SessionId: sessionId, Output: RESTARTED }]
+
+  async function running(server: GatewayForTest, node: string): Promise<Session> {
+    const session = await server.start(node)
+    // CreateDataChannel: the node need not be told again.
+    await store.tasks.deleteForSession(scope, session.sessionId, 'start-session')
+    server.attach(session, 'agent')
+    await eventually(() => server.status(session)).toBe('Connected')
+    return session
+  }
+
+  test('ends those that ran before and that it does not name, and tells their clients', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const killed = await server.online(node)
+    const [lost, kept] = [await running(server, node), await running(server, node)]
+    const elsewhere = await running(server, await server.node())
+    const clients = [lost, kept, elsewhere].map(session => server.attach(session, 'client'))
+    killed.lose()
+    server.clock.advance(1000)
+    const control = await server.online(node)
+    control.receive(agentSessions(kept.sessionId))
+    await eventually(() => clients.map(closings)).toEqual([restarted(lost.sessionId), [], []])
+    expect(await server.session(lost)).toMatchObject({ status: 'Terminated', details: RESTARTED })
+    expect(await server.status(kept)).toBe('Connected')
+    expect(await server.status(elsewhere)).toBe('Connected')
+    expect(await server.tasks(node), 'which has nothing to end').not.toContain('end-session')
+  })
+
+  test('ends none that it was told to start only now, or could not begin', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const begun = await server.start(node)
+    server.clock.advance(1000)
+    const control = await server.online(node)
+    const late = await running(server, node)
+    const ended = await running(server, node)
+    server.clock.advance(1000)
+    // As if it had been on its way all the time.
+    control.receive(agentSessions(), result(ended))
+    await eventually(() => control.types).toContain('agent_task_acknowledge')
+    expect(await server.status(late)).toBe('Connected')
+    expect(await server.status(begun)).toBe('Connecting')
+    expect(control.types).toContain('interactive_shell')
+  })
+
+  test('is kept for a client that is on its way', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const session = await running(server, node)
+    server.clock.advance(1000)
+    ;(await server.online(node)).receive(agentSessions())
+    await eventually(() => server.status(session)).toBe('Terminating')
+    const client = server.attach((await server.session(session)) ?? session, 'client')
+    expect(closings(client)).toEqual(restarted(session.sessionId))
+    await eventually(() => server.status(session)).toBe('Terminated')
+  })
+
+  test('does not take the reason away from a session that has another', async () => {
+    const server = setUp()
+    const node = await server.node()
+    const [session, other] = [await running(server, node), await running(server, node)]
+    server.clock.advance(1000)
+    const control = await server.online(node)
+    control.receive(result(session, 'Failed', 'the cause'), agentSessions())
+    await eventually(() => server.status(session)).toBe('Terminating')
+    control.receive(result(other))
+    await eventually(() => control.types.filter(type => type === 'agent_task_acknowledge')).toHaveLength(2)
+    server.attach((await server.session(session)) ?? session, 'client')
+    await eventually(() => server.session(session)).toMatchObject({ status: 'Failed', details: 'the cause' })
   })
 })
 

@@ -3,6 +3,7 @@ import { type TaskComplete, TaskStatus } from '@sallyport/protocol/control-chann
 import { ProtocolError } from '@sallyport/protocol/errors'
 import type { Connection } from '@sallyport/protocol/transport/transport'
 import { type BusMessage, nodeSubject, sessionSubject } from '../bus/bus.ts'
+import type { SessionFilters } from '../store/session-filters.ts'
 import type { Session } from '../store/sessions.ts'
 import type { RecordedPresence } from './client-presence.ts'
 import type { Role } from './half.ts'
@@ -76,21 +77,28 @@ export class LiveSessions {
   }
 
   /**
+   * Ends the sessions that an agent does not have any more, since it was killed. `since` is when its control channel
+   * was opened: what has come to run after that, it could not know yet. What it was only told to start it will be
+   * told again.
+   */
+  async agentHas(nodeId: string, sessionIds: ReadonlySet<string>, since: number): Promise<void> {
+    for await (const session of this.#active({ target: nodeId })) {
+      const { sessionId, status, connectedAt } = session
+      const ran = status !== 'Terminating' && connectedAt !== null && connectedAt < since
+      if (ran && !sessionIds.has(sessionId)) await this.#finish(session, AGENT_RESTARTED)
+    }
+  }
+
+  /**
    * Makes what is here the same as what is in the store: after a start, and now and then, since an event of the bus
    * can be missed. Sessions go on where a former life left them; their clocks go on too.
    */
   async reconcile(): Promise<void> {
-    const { store, scope } = this.#options
     const active = new Set<string>()
-    let token: string | undefined
-    do {
-      const page = await store.sessions.list(scope, 'Active', {}, { limit: RECONCILED_PAGE, token })
-      for (const session of page.items) {
-        active.add(session.sessionId)
-        if (!this.#sessions.has(session.sessionId)) await this.#adopt(session)
-      }
-      token = page.nextToken
-    } while (token !== undefined)
+    for await (const session of this.#active({})) {
+      active.add(session.sessionId)
+      if (!this.#sessions.has(session.sessionId)) await this.#adopt(session)
+    }
     for (const sessionId of [...this.#sessions.keys()]) {
       if (!active.has(sessionId)) await this.#confirm(sessionId)
     }
@@ -100,6 +108,16 @@ export class LiveSessions {
   close(): void {
     this.#closed = true
     for (const { relay } of [...this.#sessions.values()]) relay.dispose('server stops')
+  }
+
+  async *#active(filters: SessionFilters): AsyncGenerator<Session> {
+    const { store, scope } = this.#options
+    let token: string | undefined
+    do {
+      const page = await store.sessions.list(scope, 'Active', filters, { limit: RECONCILED_PAGE, token })
+      yield* page.items
+      token = page.nextToken
+    } while (token !== undefined)
   }
 
   async #adopt(session: Session): Promise<void> {
@@ -209,6 +227,14 @@ export class LiveSessions {
 
 function endedEvent(relay: SessionRelay, message: BusMessage): void {
   if (eventType(message) === 'ended') relay.end(eventText(message, 'output'))
+}
+
+const RESTARTED = 'The agent on the node was restarted.'
+const AGENT_RESTARTED: Ending = {
+  status: 'Terminated',
+  details: RESTARTED,
+  output: RESTARTED,
+  tellNode: false,
 }
 
 function deregistered(nodeId: string): Ending {

@@ -65,6 +65,7 @@ export class NodeChannels {
 
   #newNode(nodeId: string, connection: Connection): AttachedNode {
     const { store, scope, bus, clock, crypto, timing, logger } = this.#options
+    const since = clock.now()
     const attached: AttachedNode = {
       epoch: this.#nextEpoch(),
       unsubscribe: bus.subscribe(nodeSubject(scope, nodeId), message =>
@@ -82,6 +83,7 @@ export class NodeChannels {
         loadTasks: () => store.tasks.listForNode(scope, nodeId),
         onDelivered: task => store.tasks.delete(scope, task.taskId),
         onTaskComplete: result => this.#sessions.taskComplete(nodeId, result),
+        onSessions: sessionIds => this.#sessions.agentHas(nodeId, sessionIds, since),
         onClosed: reason => this.#lost(nodeId, attached, reason),
       }),
     }

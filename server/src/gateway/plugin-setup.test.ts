@@ -124,16 +124,70 @@ describe('a stock plugin that sets up a port session', () => {
     expect(client.sent).toHaveLength(3)
   })
 
-  test('is sent HandshakeComplete again on a new connection, if the agent repeats it', () => {
+  test('is sent HandshakeComplete again on a new connection, and nothing else until it has set up', () => {
     const { client, agent, attach, clock } = answeredHandshake()
     agent.receive(ackOfInput(0), complete, ackOfInput(1))
     client.lose()
     const again = attach('client')
     agent.receive(complete, output(2))
-    expect(again.types).toEqual(['acknowledge', 'start_publication', 'output_stream_data'])
+    expect(again.sent).toEqual([complete])
     again.receive(acknowledge(1))
     clock.advance(SETTLING)
-    expect(again.sent).toHaveLength(4)
+    expect(again.types.slice(1)).toEqual(['acknowledge', 'start_publication', 'output_stream_data'])
+  })
+
+  test('is protected as well when it was away for longer than it is waited for', () => {
+    const { client, agent, attach, clock } = answeredHandshake()
+    agent.receive(ackOfInput(0), complete)
+    client.lose()
+    clock.advance(2 * SETUP_LIMIT)
+    agent.receive(complete, output(2))
+    const again = attach('client')
+    agent.receive(complete)
+    expect(again.sent).toEqual([complete])
+    clock.advance(SETUP_LIMIT - 1)
+    expect(again.sent).toHaveLength(1)
+    again.receive(acknowledge(1))
+    clock.advance(SETTLING)
+    expect(again.types.slice(1)).toEqual(['output_stream_data', 'start_publication'])
+  })
+
+  test('is protected as well when HandshakeComplete came while it was away', () => {
+    const { client, agent, attach, clock } = answeredHandshake()
+    client.lose()
+    agent.receive(ackOfInput(0), complete, output(2))
+    clock.advance(2 * SETUP_LIMIT)
+    const again = attach('client')
+    expect(again.sent).toEqual([complete])
+    again.receive(acknowledge(1))
+    clock.advance(SETTLING)
+    expect(again.types.slice(1)).toEqual(['acknowledge', 'output_stream_data', 'start_publication'])
+  })
+
+  test('that changes its connection after the acknowledgement has its 50 ms on the new one', () => {
+    const { client, agent, attach, clock } = answeredHandshake()
+    agent.receive(ackOfInput(0), complete)
+    client.receive(acknowledge(1))
+    clock.advance(SETTLING - 1)
+    client.lose()
+    clock.advance(SETTLING)
+    const again = attach('client')
+    agent.receive(output(2))
+    clock.advance(SETTLING - 1)
+    expect(again.sent).toEqual([])
+    clock.advance(1)
+    expect(again.types).toEqual(['start_publication', 'output_stream_data'])
+  })
+
+  test('is known to have set up when it has data, where its acknowledgement was lost', () => {
+    const { client, agent, attach, clock } = answeredHandshake()
+    agent.receive(ackOfInput(0), complete)
+    client.lose()
+    const again = attach('client')
+    agent.receive(output(2))
+    again.receive(input(1))
+    clock.advance(SETTLING)
+    expect(again.types).toEqual(['output_stream_data', 'start_publication', 'output_stream_data'])
   })
 
   test('makes its agent wait when too much is held back', () => {

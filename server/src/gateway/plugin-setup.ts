@@ -6,28 +6,32 @@ import { MessageType, PayloadType } from '@sallyport/protocol/message-types'
 export const ACKNOWLEDGEMENT_WAIT = 20
 /** What a plugin needs from its acknowledgement of HandshakeComplete to the end of its set-up takes a few of these. */
 export const SETTLING = 50
-/** A plugin acknowledges HandshakeComplete as soon as it has it; the session does not hang on one that never does. */
+/**
+ * A plugin acknowledges HandshakeComplete as soon as it has it; the session does not hang on one that never does. One
+ * that had it on the connection before, and lost its acknowledgement with that, never will (data-plane.md 10.5).
+ */
 export const SETUP_LIMIT = 2_000
 
 export type PluginSetupOptions = {
   clock: Clock
-  /** To the client, after what was sent to it before. */
+  /** To the client, which is there, and before all that waits for it. */
   send(frame: Uint8Array): void
   /** From here on frames for the client wait (true), or go out again. */
   withhold(withheld: boolean): void
   onOver(): void
 }
 
+type HandshakeComplete = { frame: Uint8Array; sequenceNumber: number }
+
 /**
  * before: nothing is special yet.
- * completing: HandshakeComplete is here, and waits for the acknowledgement that it must not overtake.
+ * completing: HandshakeComplete is here, and waits for the acknowledgement that it must not overtake, or for a client.
  * starting: HandshakeComplete has gone out; the plugin has not acknowledged it.
  * settling: it has, and sets up its session.
  */
 type State =
   | { name: 'before' }
-  | { name: 'completing'; frame: Uint8Array; sequenceNumber: number }
-  | { name: 'starting'; sequenceNumber: number }
+  | ({ name: 'completing' | 'starting' } & HandshakeComplete)
   | { name: 'settling' }
   | { name: 'over' }
 
@@ -40,6 +44,7 @@ export class PluginSetup {
   readonly #options: PluginSetupOptions
   #state: State = { name: 'before' }
   #answer: number | undefined
+  #clientIsThere = false
   #cancel: () => void = () => {}
 
   constructor(options: PluginSetupOptions) {
@@ -55,9 +60,9 @@ export class PluginSetup {
   agentAcknowledged(sequenceNumber: number, frame: Uint8Array): boolean {
     if (sequenceNumber !== this.#answer) return false
     this.#answer = undefined
-    if (this.#state.name !== 'completing') return false
+    if (this.#state.name !== 'completing' || !this.#clientIsThere) return false
     this.#options.send(frame)
-    this.#start(this.#state.frame, this.#state.sequenceNumber)
+    this.#start(this.#state)
     return true
   }
 
@@ -67,8 +72,8 @@ export class PluginSetup {
       return false
     switch (this.#state.name) {
       case 'before':
-        if (this.#answer === undefined) this.#start(frame, sequenceNumber)
-        else this.#wait(frame, sequenceNumber)
+        // A copy: the read that it is a view of need not wait with it.
+        this.#complete({ frame: new Uint8Array(frame), sequenceNumber })
         return true
       case 'completing':
       case 'starting':
@@ -83,14 +88,26 @@ export class PluginSetup {
   }
 
   clientAcknowledged(sequenceNumber: number): void {
-    if (this.#state.name !== 'starting' || sequenceNumber !== this.#state.sequenceNumber) return
-    this.#enter({ name: 'settling' }, SETTLING, () => this.stop())
+    if (this.#state.name === 'starting' && sequenceNumber === this.#state.sequenceNumber) this.#settle()
   }
 
-  /** On a new connection: what the one before was sent may be lost, and will be repeated. */
+  /** Data of the client's, which has none before it is set up. */
+  clientSpoke(): void {
+    if (this.#state.name === 'starting') this.#settle()
+  }
+
+  /** On a new connection: what the one before was sent may be lost, or be what the plugin is setting up by. */
   clientCame(): void {
-    if (this.#state.name === 'starting') this.#enter({ name: 'before' })
-    this.#options.withhold(false)
+    this.#clientIsThere = true
+    const state = this.#state
+    if (state.name === 'completing' || state.name === 'starting') this.#start(state)
+    else if (state.name === 'settling') this.#settle()
+  }
+
+  /** No limit runs out while nobody is there to be waited for. */
+  clientWent(): void {
+    this.#clientIsThere = false
+    this.#enter(this.#state)
   }
 
   /** Nothing is held back any more. */
@@ -100,19 +117,24 @@ export class PluginSetup {
     this.#options.onOver()
   }
 
-  /** The agent's acknowledgement may have been lost, or come before this server had the session. */
-  #wait(frame: Uint8Array, sequenceNumber: number): void {
-    // A copy: the read that it is a view of need not wait with it.
-    const waiting = new Uint8Array(frame)
-    this.#enter({ name: 'completing', frame: waiting, sequenceNumber }, ACKNOWLEDGEMENT_WAIT, () =>
-      this.#start(waiting, sequenceNumber),
-    )
+  #complete(message: HandshakeComplete): void {
+    // From here on: what overtook it would come to the plugin directly after it.
+    this.#options.withhold(true)
+    if (!this.#clientIsThere) this.#enter({ name: 'completing', ...message })
+    else if (this.#answer === undefined) this.#start(message)
+    else {
+      // The agent's acknowledgement may have been lost, or come before this server had the session.
+      this.#enter({ name: 'completing', ...message }, ACKNOWLEDGEMENT_WAIT, () => this.#start(message))
+    }
   }
 
-  #start(frame: Uint8Array, sequenceNumber: number): void {
+  #start({ frame, sequenceNumber }: HandshakeComplete): void {
     this.#options.send(frame)
-    this.#options.withhold(true)
-    this.#enter({ name: 'starting', sequenceNumber }, SETUP_LIMIT, () => this.stop())
+    this.#enter({ name: 'starting', frame, sequenceNumber }, SETUP_LIMIT, () => this.stop())
+  }
+
+  #settle(): void {
+    this.#enter({ name: 'settling' }, SETTLING, () => this.stop())
   }
 
   #enter(state: State, limit?: number, onLimit: () => void = () => {}): void {

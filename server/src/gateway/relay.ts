@@ -110,7 +110,7 @@ export class Relay {
     const { client } = this.#halves
     return new PluginSetup({
       clock: this.#options.clock,
-      send: frame => client.send(frame),
+      send: frame => client.sendAhead(frame),
       withhold: withheld => client.withhold(withheld),
       onOver: () => {
         this.#setup = undefined
@@ -121,10 +121,11 @@ export class Relay {
   #clientAttached(): void {
     this.#hadClient = true
     this.#clientLeft = false
-    this.#setup?.clientCame()
+    if (this.isPresent('client')) this.#setup?.clientCame()
   }
 
   #lost(role: Role, reason: string): void {
+    if (role === 'client') this.#setup?.clientWent()
     if (!this.#closed) this.#pause(otherRole(role))
     this.#options.onPresence(role, false, reason)
   }
@@ -189,6 +190,8 @@ export class Relay {
       }
       this.#setup?.answered(header.sequenceNumber)
       this.#noteTerms(payload)
+    } else if (header.payloadType === PayloadType.output) {
+      this.#setup?.clientSpoke()
     } else if (header.payloadType === PayloadType.flag) {
       if (decodeFlag(payload) === PayloadFlag.terminateSession) this.#clientLeft = true
     }

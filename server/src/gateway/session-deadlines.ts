@@ -67,16 +67,23 @@ export function sessionDeadlines(facts: SessionFacts, progress: Progress, startT
 
 function idleDeadline({ idleTimeoutMs, sessionType }: SessionFacts, idle: number): Deadline {
   const before = warningTime(idleTimeoutMs)
-  const quiet = inWords(idleTimeoutMs - before)
-  const rest = inWords(before)
-  const text =
-    sessionType === SessionType.port
-      ? `No data has passed for ${quiet}. This session ends in ${rest} unless some does.`
-      : `Nothing was typed or printed for ${quiet}. This session ends in ${rest}; press a key to keep it open.`
+  const text = idleWarning(sessionType, inWords(idleTimeoutMs - before), inWords(before))
   return {
     remaining: idleTimeoutMs - idle,
     ending: terminated('Idle timeout', 'Your session timed out due to inactivity and has been terminated.'),
     warning: { before, text },
+  }
+}
+
+/** What keeps a session open differs: at some there is nobody whose keys would go anywhere. */
+function idleWarning(sessionType: string, quiet: string, rest: string): string {
+  switch (sessionType) {
+    case SessionType.port:
+      return `No data has passed for ${quiet}. This session ends in ${rest} unless something goes through it.`
+    case SessionType.nonInteractiveCommands:
+      return `The command has read and written nothing for ${quiet}. This session ends in ${rest} unless it reads or writes something.`
+    default:
+      return `Nothing was typed or printed for ${quiet}. This session ends in ${rest}; press a key to keep it open.`
   }
 }
 

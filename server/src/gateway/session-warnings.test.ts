@@ -31,15 +31,26 @@ describe('a warning', () => {
     expect(endings).toMatchObject([{ details: 'Idle timeout' }])
   })
 
-  test('comes in the last tenth of a short limit, and speaks of data where nobody types', () => {
-    const { clock, attach } = setUp({ ...own, idleTimeoutMs: MINUTE, sessionType: 'Port' })
+  test.each([
+    [
+      'Port',
+      'No data has passed for 54 seconds. This session ends in 6 seconds unless something goes through it.',
+    ],
+    [
+      'NonInteractiveCommands',
+      'The command has read and written nothing for 54 seconds. This session ends in 6 seconds unless it reads or writes something.',
+    ],
+    [
+      'InteractiveCommands',
+      'Nothing was typed or printed for 54 seconds. This session ends in 6 seconds; press a key to keep it open.',
+    ],
+  ])('comes in the last tenth of a short limit, and says what keeps %s open', (sessionType, text) => {
+    const { clock, attach } = setUp({ ...own, idleTimeoutMs: MINUTE, sessionType })
     const client = attach('client')
     clock.advance(54 * SECOND - 1)
     expect(notices(client)).toEqual([])
     clock.advance(SECOND)
-    expect(notices(client)).toEqual([
-      'No data has passed for 54 seconds. This session ends in 6 seconds unless some does.',
-    ])
+    expect(notices(client)).toEqual([text])
   })
 
   test('comes before the maximum duration, which nothing puts off', () => {

@@ -250,6 +250,16 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       })
     })
 
+    test('tags change together, or not at all', async () => {
+      const change = (removed: string[], value: unknown) =>
+        store.tags.change(scope, 'User', 'alice', { removed, added: [{ Key: 'b', Value: value as string }] })
+      await store.tags.add(scope, 'User', 'alice', [{ Key: 'a', Value: '1' }])
+      await expect(change(['a'], null)).rejects.toThrow()
+      expect(await store.tags.list(scope, 'User', 'alice')).toEqual([{ Key: 'a', Value: '1' }])
+      await change(['a'], '2')
+      expect(await store.tags.list(scope, 'User', 'alice')).toEqual([{ Key: 'b', Value: '2' }])
+    })
+
     describe('principals', () => {
       test('a key leads to its user, and its use is remembered', async () => {
         const accessKeyId = `AKIA${scope.accountId}`

@@ -55,6 +55,20 @@ export function tagsIn(db: Kysely<Schema>) {
         await deletion(scope, resourceType, resourceId).where('tagKey', 'in', keys).execute()
     },
 
+    /** `remove` and `add`, both or neither. */
+    change(
+      scope: Scope,
+      resourceType: string,
+      resourceId: string,
+      { removed, added }: { removed: string[]; added: Tag[] },
+    ): Promise<void> {
+      return db.transaction().execute(async transaction => {
+        const tags = tagsIn(transaction)
+        await tags.remove(scope, resourceType, resourceId, removed)
+        await tags.add(scope, resourceType, resourceId, added)
+      })
+    },
+
     /** Removes every tag of a resource that goes away. */
     async clear(scope: Scope, resourceType: string, resourceId: string): Promise<void> {
       await deletion(scope, resourceType, resourceId).execute()

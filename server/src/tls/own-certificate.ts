@@ -7,6 +7,11 @@ import type { CertificateAndKey } from './certificates.ts'
 /** Absolute paths of PEM files; the certificate may be followed by those of its issuers. */
 export type CertificateFiles = { certificate: string; key: string }
 
+/** The operator's files cannot be used: which of them, and why. */
+export class OwnCertificateError extends Error {
+  override readonly name = 'OwnCertificateError'
+}
+
 /** A certificate that the operator brought, of a CA that clients know already, and that others replace in time. */
 export class OwnCertificate {
   readonly #files: CertificateFiles
@@ -14,7 +19,7 @@ export class OwnCertificate {
   #certificate: X509Certificate
   #context: SecureContext
 
-  /** Throws an Error that names the file and what is wrong with it. */
+  /** Throws OwnCertificateError, which names the file and what is wrong with it. */
   static async open(files: CertificateFiles): Promise<OwnCertificate> {
     return new OwnCertificate(files, await readPair(files))
   }
@@ -23,14 +28,14 @@ export class OwnCertificate {
     this.#files = files
     this.#pair = pair
     this.#certificate = new X509Certificate(pair.certificatePem)
-    this.#context = contextOf(pair)
+    this.#context = contextOf(pair, files)
   }
 
   /** Reads the files again; true when they have changed. Throws, and keeps what it has, when they are no good. */
   async reload(): Promise<boolean> {
     const pair = await readPair(this.#files)
     if (pair.certificatePem === this.#pair.certificatePem && pair.keyPem === this.#pair.keyPem) return false
-    const context = contextOf(pair)
+    const context = contextOf(pair, this.#files)
     this.#certificate = new X509Certificate(pair.certificatePem)
     this.#context = context
     this.#pair = pair
@@ -61,18 +66,25 @@ async function readPair(files: CertificateFiles): Promise<CertificateAndKey> {
   const pair = { certificatePem, keyPem }
   // Also while the two files are being replaced, one after the other.
   if (!isPair(pair))
-    throw new Error(`${files.key} is not the key of the first certificate in ${files.certificate}`)
+    throw new OwnCertificateError(
+      `${files.key} is not the key of the first certificate in ${files.certificate}`,
+    )
   return pair
 }
 
 async function readPem(path: string, pattern: RegExp, what: string): Promise<string> {
   const text = await readFile(path, 'utf8').catch((error: Error) => {
-    throw new Error(`the ${what} cannot be read: ${error.message}`, { cause: error })
+    throw new OwnCertificateError(`the ${what} cannot be read: ${error.message}`, { cause: error })
   })
-  if (!pattern.test(text)) throw new Error(`${path} holds no ${what} in PEM`)
+  if (!pattern.test(text)) throw new OwnCertificateError(`${path} holds no ${what} in PEM`)
   return text
 }
 
-function contextOf({ certificatePem, keyPem }: CertificateAndKey): SecureContext {
-  return createSecureContext({ cert: certificatePem, key: keyPem, minVersion: 'TLSv1.2' })
+function contextOf({ certificatePem, keyPem }: CertificateAndKey, files: CertificateFiles): SecureContext {
+  try {
+    return createSecureContext({ cert: certificatePem, key: keyPem, minVersion: 'TLSv1.2' })
+  } catch (error) {
+    const problem = (error as Error).message
+    throw new OwnCertificateError(`${files.certificate} cannot be used: ${problem}`, { cause: error })
+  }
 }

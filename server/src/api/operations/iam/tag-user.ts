@@ -11,8 +11,7 @@ export const tagUser = operation({
     const { store, scope } = context
     await checkUser(context, UserName)
     const { added, replaced } = mergeUserTags(await store.tags.list(scope, USER_TAGS, UserName), Tags)
-    await store.tags.remove(scope, USER_TAGS, UserName, replaced)
-    await store.tags.add(scope, USER_TAGS, UserName, added)
+    await store.tags.change(scope, USER_TAGS, UserName, { removed: replaced, added })
     return {}
   },
 })

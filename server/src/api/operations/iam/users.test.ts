@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ApiForTest, openApi } from '../../testing.ts'
 
@@ -49,6 +50,15 @@ test('keys that differ in case alone are one key', async () => {
   await tag('carol', { department: 'b' })
   expect((await list('carol')).tags).toEqual({ department: 'b' })
   expect(await tag('carol', { x: '1', X: '2' })).toMatchObject({ status: 400, code: 'InvalidInput' })
+})
+
+test('a tag whose new spelling cannot be stored keeps the old one', async () => {
+  const { db } = api.store
+  await tag('carol', { department: 'b' })
+  await sql`create trigger full before insert on tags begin select raise(abort, 'full'); end`.execute(db)
+  expect((await tag('carol', { DEPARTMENT: 'c' })).status).toBe(500)
+  await sql`drop trigger full`.execute(db)
+  expect((await list('carol')).tags).toEqual({ department: 'b' })
 })
 
 test('pages go by a marker', async () => {

@@ -201,7 +201,10 @@ describe('TerminateSession', () => {
       'and not its start any more',
     ).toEqual(['end-session'])
     expect(api.published).toEqual([
-      [sessionSubject(scope, String(SessionId)), { type: 'ended', output: '' }],
+      [
+        sessionSubject(scope, String(SessionId)),
+        { type: 'ended', output: 'The session was ended by user/admin.' },
+      ],
       [nodeSubject(scope, node), { type: 'tasks' }],
     ])
   })

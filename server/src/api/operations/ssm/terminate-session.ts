@@ -15,6 +15,9 @@ export const terminateSession = operation({
     if (session === undefined)
       throw new AwsError('DoesNotExistException', `There is no session ${sessionId}.`)
     const { nodeId } = session
+    const [, , , , , ...who] = principal.arn.split(':')
+    // For a client that is still there: one that has ended its session itself has closed its channel.
+    const output = `The session was ended by ${who.join(':')}.`
     const ended = await store.sessions.end(scope, sessionId, {
       status: 'Terminated',
       details: `Terminated by ${principal.arn}`,
@@ -22,7 +25,7 @@ export const terminateSession = operation({
       task: { taskId: randomUUID(), nodeId, kind: 'end-session', sessionId, payload: {}, createdAt: now },
     })
     if (ended) {
-      await bus.publish(sessionSubject(scope, sessionId), { type: 'ended', output: '' })
+      await bus.publish(sessionSubject(scope, sessionId), { type: 'ended', output })
       await bus.publish(nodeSubject(scope, nodeId), { type: 'tasks' })
     }
     return { SessionId: sessionId }
