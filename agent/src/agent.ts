@@ -1,5 +1,6 @@
 import {
   decodeSessionTask,
+  encodeAgentSessions,
   type SessionTask,
   taskAcknowledgePayload,
 } from '@sallyport/protocol/control-channel'
@@ -143,6 +144,8 @@ export class Agent {
     })
     this.#options.onOnline?.(true)
     this.#sendResults()
+    const sessionIds = [...new Set([...this.#sessions.keys(), ...this.#results.sessionIds])]
+    connection.send(encodeAgentSessions(nodeCrypto, Date.now(), sessionIds))
   }
 
   #lost(connection: Connection, reason: string): void {

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { type DestinationRules, readDestinationRules } from './sessions/port/destinations.ts'
+import { type DestinationRules, readDestinationRules } from './sessions/port/destination-rules.ts'
 
 export type AgentConfig = {
   /** Absolute; holds the registration and nothing that is not the agent's own. */

@@ -33,7 +33,7 @@ type Status = { pid: number; online: boolean; since: string }
 
 /** `sallyport agent …`; answers the exit status. */
 export async function runAgent(argv: readonly string[]): Promise<number> {
-  const [command, ...rest] = argv
+  const [command, ...rest] = argv.includes('--help') || argv.includes('-h') ? ['help'] : argv
   try {
     switch (command) {
       case 'register':

@@ -28,6 +28,10 @@ export class TaskResults {
     return this.#pending.size
   }
 
+  get sessionIds(): string[] {
+    return [...this.#pending.values()].map(({ result }) => result.sessionId)
+  }
+
   add(result: TaskResult): void {
     const [oldest] = this.#pending.keys()
     if (this.#pending.size >= MAXIMUM_PENDING && oldest !== undefined) this.#pending.delete(oldest)

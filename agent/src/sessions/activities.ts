@@ -24,8 +24,11 @@ export function activityFor(documentContent: unknown, context: ActivityContext):
       return new InteractiveCommand(document, context)
     case SessionType.nonInteractiveCommands:
       return new NonInteractiveCommand(document, context)
-    case SessionType.port:
-      return new PortSession(document, context)
+    case SessionType.port: {
+      const session = new PortSession(document, context)
+      session.refuseForbidden()
+      return session
+    }
     default:
       throw new Error(`This agent cannot run sessions of type ${document.sessionType}.`)
   }

@@ -2,7 +2,7 @@ import type { SessionTask } from '@sallyport/protocol/control-channel'
 import type { DataChannel } from '@sallyport/protocol/data-channel'
 import { jsonRecord, type RecordOf } from '@sallyport/protocol/json-record'
 import type { Log } from '../log.ts'
-import type { DestinationRules } from './port/destinations.ts'
+import type { DestinationRules } from './port/destination-rules.ts'
 
 export type Peer = {
   /** `Sallyport/1` was agreed. */

@@ -173,19 +173,23 @@ export class Session {
   async #complete(status: string, output: string): Promise<void> {
     if (this.#state === 'ending' || this.#state === 'ended') return
     this.#state = 'ending'
-    await this.#drain()
+    await this.#drain({ patient: status === TaskStatus.success })
     // The server ends the session at this word, which has no room for a reason: a failure is told as the task's result.
     if (status === TaskStatus.success) this.#sendState(SessionState.terminating)
     await this.#finish(status, output)
   }
 
-  /** A client that is there may read as slowly as it likes: a person may have stopped at the first page. */
-  async #drain(): Promise<void> {
-    let giveUpAt = Number.POSITIVE_INFINITY
+  /**
+   * A client that is there may read as slowly as it likes: a person may have stopped at the first page. What has failed
+   * waits for nobody: a client could keep it for ever by not acknowledging.
+   */
+  async #drain({ patient }: { patient: boolean }): Promise<void> {
+    let giveUpAt = patient ? Number.POSITIVE_INFINITY : Date.now() + DRAIN_FOR
     let wait = DRAIN_POLL.first
     while (!this.#link.channel.drained && this.#state === 'ending' && Date.now() < giveUpAt) {
       await pause(wait)
       wait = Math.min(wait * 1.1, DRAIN_POLL.last)
+      if (!patient) continue
       giveUpAt = this.#clientPresent ? Number.POSITIVE_INFINITY : Math.min(giveUpAt, Date.now() + DRAIN_FOR)
     }
   }

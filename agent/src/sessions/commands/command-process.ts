@@ -4,11 +4,14 @@ import { Socket } from 'node:net'
 import { constants as os } from 'node:os'
 import { sealedStdio } from '../../pty/inherited-fds.ts'
 import { type ProgramOutput, programOutput } from '../../pty/program-output.ts'
+import { inWords } from '../error-words.ts'
 import type { LoginShell } from '../login-shell.ts'
 import type { Pipes } from './pipes.ts'
 
 /** pipe(7): what fcntl F_SETPIPE_SZ gives an ordinary user (/proc/sys/fs/pipe-max-size). */
 const LAST_OUTPUT_LIMIT = 1024 * 1024
+/** execve(2), MAX_ARG_STRLEN: of one argument, with the zero byte behind it. */
+const LONGEST_ARGUMENT = 128 * 1024
 
 export type CommandProcess = {
   /** Also of its process group and POSIX session. */
@@ -27,27 +30,25 @@ export type CommandStreams = {
   separate: boolean
 }
 
-/** Starts a program as the leader of a new POSIX session without a terminal. Throws, and closes all pipes, if it cannot. */
-export function startCommand(program: LoginShell, streams: CommandStreams): CommandProcess {
+/** Why the system did not start it, in words. All pipes are closed. */
+export type NotStarted = { refusal: Promise<string> }
+
+/** Starts a program as the leader of a new POSIX session without a terminal. */
+export function startCommand(program: LoginShell, streams: CommandStreams): CommandProcess | NotStarted {
   const { pipes, withInput, separate } = streams
   const { stdin, stdout, stderr } = pipes
+  const ours = [stdout.ours, ...(withInput ? [stdin.ours] : []), ...(separate ? [stderr.ours] : [])]
   const unused = [stdin.theirs, stdout.theirs, stderr.theirs]
   if (!withInput) unused.push(stdin.ours)
   if (!separate) unused.push(stderr.ours)
   try {
-    const { file, args, cwd, env } = program
-    const child = spawn(file, args, {
-      cwd,
-      env,
-      detached: true,
-      stdio: sealedStdio([
-        withInput ? stdin.theirs : 'ignore',
-        stdout.theirs,
-        separate ? stderr.theirs : stdout.theirs,
-      ]),
-    })
+    const child = spawnCommand(program, streams)
     const exited = exitOf(child)
-    if (child.pid === undefined) throw new Error(`Unable to start the command: ${file} cannot be run.`)
+    if (child.pid === undefined) {
+      unused.push(...ours)
+      const refusal = new Promise<Error>(resolve => child.once('error', resolve))
+      return { refusal: refusal.then(error => reasonOf(error, program)) }
+    }
     return {
       pid: child.pid,
       stdout: outputOf(stdout.ours),
@@ -55,11 +56,26 @@ export function startCommand(program: LoginShell, streams: CommandStreams): Comm
       exited,
     }
   } catch (error) {
-    unused.push(stdout.ours, ...(withInput ? [stdin.ours] : []), ...(separate ? [stderr.ours] : []))
-    throw error
+    unused.push(...ours)
+    return { refusal: Promise.resolve(reasonOf(error, program)) }
   } finally {
     for (const fd of unused) closeSync(fd)
   }
+}
+
+/** Some errors are thrown, others are an event of a process that has no pid. */
+function spawnCommand({ file, args, cwd, env }: LoginShell, streams: CommandStreams): ChildProcess {
+  const { pipes, withInput, separate } = streams
+  const stdin = withInput ? pipes.stdin.theirs : 'ignore'
+  const stdout = pipes.stdout.theirs
+  const stderr = separate ? pipes.stderr.theirs : stdout
+  return spawn(file, args, { cwd, env, detached: true, stdio: sealedStdio([stdin, stdout, stderr]) })
+}
+
+function reasonOf(error: unknown, { args }: LoginShell): string {
+  const tooLong = args.some(argument => Buffer.byteLength(argument) >= LONGEST_ARGUMENT)
+  if ((error as NodeJS.ErrnoException).code !== 'E2BIG' || !tooLong) return inWords(error)
+  return `an argument is longer than the system takes (${LONGEST_ARGUMENT / 1024} KiB)`
 }
 
 function exitOf(child: ChildProcess): Promise<number> {

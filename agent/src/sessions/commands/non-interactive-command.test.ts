@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { INPUT_WINDOW } from '@sallyport/protocol/input-credit'
 import { PayloadFlag, PayloadType } from '@sallyport/protocol/message-types'
 import { describe, expect, test } from 'vitest'
@@ -170,6 +172,26 @@ describe('the command', () => {
 
   test.each(['/etc/passwd', '/etc', '/'])('that cannot be run is told with status 126: %s', async name => {
     expect(await open(name).end()).toMatchObject({ exitCode: 126, stderr: `${name}: cannot be executed\n` })
+  })
+
+  test('that the system does not start is told in words, with status 126', async () => {
+    expect(await open(`echo ${'x'.repeat(128 * 1024)}`).end()).toMatchObject({
+      status: 'Success',
+      exitCode: 126,
+      stderr: 'echo: cannot be executed: an argument is longer than the system takes (128 KiB)\n',
+    })
+    expect(await open(`echo ${'x'.repeat(128 * 1024 - 1)}`).end()).toMatchObject({ exitCode: 0, stderr: '' })
+    const directory = mkdtempSync(join(tmpdir(), 'sallyport-'))
+    try {
+      const name = join(directory, 'script')
+      writeFileSync(name, '#!/no/such/interpreter\n', { mode: 0o755 })
+      expect(await open(name).end()).toMatchObject({
+        exitCode: 126,
+        stderr: `${name}: cannot be executed: no such file or directory\n`,
+      })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 
   test('that is killed has 128 and the number of the signal', async () => {

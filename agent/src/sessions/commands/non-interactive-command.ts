@@ -113,6 +113,10 @@ export class NonInteractiveCommand implements Activity {
     const separate = this.#separate
     // A stock client's input is keys, not data: the command finds no input at all.
     const command = startCommand(program, { pipes, withInput: this.#ownClient, separate })
+    if ('refusal' in command) {
+      this.#cannotRun(`${this.#words[0]}: cannot be executed: ${await command.refusal}`, NOT_EXECUTABLE)
+      return
+    }
     this.#process = command
     const { stdOutSeparatorPrefix: stdout, stdErrSeparatorPrefix: stderr } = this.#properties
     this.#outputs = commandOutputs(this.#context.channel, command, { stdout, stderr })

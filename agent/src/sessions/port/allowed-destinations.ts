@@ -1,6 +1,6 @@
 import { isIP, isIPv6 } from 'node:net'
 import type { Address } from './address.ts'
-import { AddressRanges } from './destinations.ts'
+import { AddressRanges } from './address-ranges.ts'
 import { readName } from './host.ts'
 
 const MAXIMUM_ENTRIES = 1000

@@ -1,5 +1,4 @@
 import { connect, type Socket } from 'node:net'
-import { getSystemErrorMap } from 'node:util'
 import type { Address } from './address.ts'
 
 /** The next address gets its chance when the one before has not answered for so long, ms (RFC 8305 5). */
@@ -72,10 +71,4 @@ export function connectToFirst(
     signal.addEventListener('abort', aborted)
     next()
   })
-}
-
-/** What went wrong, in the words of strerror(3), as far as the system has some. */
-export function inWords(error: unknown): string {
-  const { errno, message } = error as NodeJS.ErrnoException
-  return (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]) ?? message
 }

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { AllowedDestinations } from './allowed-destinations.ts'
 import { connectToFirst } from './connect.ts'
 import { Destination, type DestinationOptions, type Network } from './destination.ts'
-import { DestinationRules } from './destinations.ts'
+import { DestinationRules } from './destination-rules.ts'
 import { LOOPBACK } from './host.ts'
 
 const cleanups: Array<() => void> = []
@@ -122,7 +122,7 @@ describe('a name', () => {
 
   test('that nobody knows is an error of the connection, in words', async () => {
     const message = await reasonOf(destination({ host: 'no-such-host.invalid' }).connect(never))
-    expect(message).toMatch(/^no-such-host\.invalid:80: (unknown node or service|temporary failure)$/)
+    expect(message).toMatch(/^no-such-host\.invalid:80: (no host of this name is known|temporary failure)$/)
     const resolve = async () => []
     expect(await reasonOf(destination({ host: 'empty.org', resolve }).connect(never))).toBe(
       'empty.org:80: the name has no address',

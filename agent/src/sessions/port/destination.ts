@@ -1,9 +1,10 @@
 import { lookup } from 'node:dns/promises'
 import { isIPv6, type Socket } from 'node:net'
+import { inWords } from '../error-words.ts'
 import { type Address, parseAddress } from './address.ts'
 import type { AllowedDestinations } from './allowed-destinations.ts'
-import { connectToFirst, inWords } from './connect.ts'
-import type { DestinationRules } from './destinations.ts'
+import { connectToFirst } from './connect.ts'
+import type { DestinationRules } from './destination-rules.ts'
 import { type Host, readHost } from './host.ts'
 
 /** How long a connection may take from the resolution of the name on, ms. */
@@ -82,10 +83,28 @@ export class Destination {
    * `ForbiddenDestination` if none is left, and if the name cannot be resolved.
    */
   async addresses(): Promise<Address[]> {
+    this.#refuseName()
+    return this.#permitted(this.#host.addresses ?? (await this.#resolved()))
+  }
+
+  /** Throws a `ForbiddenDestination` where that is certain without asking the network. */
+  refuseByName(): void {
+    this.#refuseName()
+    if (this.#host.addresses !== undefined) this.#permitted(this.#host.addresses)
+  }
+
+  #refuseName(): void {
+    const { allowed, port } = this.#options
+    if (allowed?.mayAllow(this.#name, port) === false) throw this.#notAllowed(this.#name)
+  }
+
+  get #name(): string {
+    return this.#host.name.replace(/\.$/, '')
+  }
+
+  #permitted(addresses: Address[]): Address[] {
     const { rules, allowed, port } = this.#options
-    const name = this.#host.name.replace(/\.$/, '')
-    if (allowed?.mayAllow(name, port) === false) throw this.#notAllowed(name)
-    const addresses = this.#host.addresses ?? (await this.#resolved())
+    const name = this.#name
     const undenied = addresses.filter(address => !rules.denies(address))
     const permitted = undenied.filter(address => allowed?.allows(name, address, port) ?? true)
     if (permitted.length > 0) return permitted

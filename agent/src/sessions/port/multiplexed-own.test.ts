@@ -288,3 +288,19 @@ test('a name that turns into a denied address is refused from then on, stream by
   await honest.write(Buffer.from('y'))
   await honest.has(2)
 })
+
+test('the sessions of an agent share a number of connections', async () => {
+  const { network } = heldDials()
+  const full = Array.from({ length: 4 }, () => openOwn({ portNumber: '80' }, { network }))
+  for (const { smux } of full) for (let i = 0; i < 1024; i++) collect(smux.open())
+  const last = openOwn({ portNumber: '80' }, { network })
+  const one = last.connect()
+  expect(await one.reset()).toBe(
+    'cannot connect to localhost:80: the agent has 4096 forwarded connections open, which is its limit',
+  )
+  await full[0]?.scene.session.stop()
+  const server = await target(echo)
+  const free = openOwn({ portNumber: String(server.port) }).connect()
+  await free.write(Buffer.from('hello'))
+  await free.has(5)
+})

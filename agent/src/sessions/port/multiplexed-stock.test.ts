@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { PayloadFlag, PayloadType } from '@sallyport/protocol/message-types'
+import { SESSION_BUFFER } from '@sallyport/protocol/smux/session'
 import { describe, expect, test } from 'vitest'
 import {
   closedPort,
@@ -9,6 +10,7 @@ import {
   pattern,
   portScenes,
   readAll,
+  readSome,
   type SceneOptions,
 } from './port-scene.ts'
 
@@ -112,6 +114,23 @@ describe('with a stock plugin: smux version 1, byte by byte', () => {
     await until(1)
     releases[0]?.()
     expect((await readAll(await server.accepted())).toString()).toBe('last words')
+  })
+
+  test('what a client sends while its connections are being opened is bounded', async () => {
+    const { network, releases, until } = heldDials()
+    const server = await target()
+    const scene = open({ portNumber: String(server.port) }, { network })
+    const data = pattern(60 * KIB)
+    let sent = 0
+    while (sent < 1000 && scene.session.deliver(PayloadType.output, syn(3 + 2 * sent))) {
+      scene.session.deliver(PayloadType.output, psh(3 + 2 * sent, data))
+      sent++
+    }
+    expect(sent * data.length).toBeLessThanOrEqual(SESSION_BUFFER + data.length)
+    await until(sent)
+    releases[0]?.()
+    const socket = await server.accepted()
+    expect((await readSome(socket, data.length)).length).toBe(data.length)
   })
 
   test('a client that closes without a word cancels the connection that is being opened', async () => {

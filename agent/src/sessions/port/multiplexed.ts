@@ -5,6 +5,7 @@ import { encodeFlag } from '@sallyport/protocol/payloads'
 import { SmuxSession } from '@sallyport/protocol/smux/session'
 import type { SmuxStream } from '@sallyport/protocol/smux/stream'
 import { joinSocket } from '@sallyport/protocol/transport/node-stream'
+import { processConnections } from './connection-budget.ts'
 import { ForbiddenDestination } from './destination.ts'
 import type { PortMode, PortModeOptions } from './mode.ts'
 
@@ -36,6 +37,7 @@ export class Multiplexed implements PortMode {
         options.onInputRoom()
       },
     })
+    processConnections.add(this.#smux)
   }
 
   start(): void {}
@@ -62,28 +64,30 @@ export class Multiplexed implements PortMode {
     // Before their streams end: a target that has all it was sent gets an end, not a reset.
     for (const socket of this.#sockets) socket.destroy()
     this.#smux.close('the session has ended')
+    processConnections.remove(this.#smux)
   }
 
+  /** What comes before the connection is there waits in the stream, which counts it. */
   async #accept(stream: SmuxStream): Promise<void> {
     const dial = new AbortController()
-    const early = holdBack(stream, this.#version, () => dial.abort())
+    stream.onGivenUp = () => {
+      dial.abort()
+      stream.reset()
+    }
+    const { destination } = this.#options
     try {
-      const socket = await this.#options.destination.connect(dial.signal)
+      processConnections.check(destination.label)
+      const socket = await destination.connect(dial.signal)
       if (dial.signal.aborted) socket.destroy()
-      else this.#join(stream, socket, early)
+      else this.#join(stream, socket)
     } catch (error) {
       if (!dial.signal.aborted) this.#refuse(stream, error as Error)
     }
   }
 
-  #join(stream: SmuxStream, socket: Socket, early: Early): void {
+  #join(stream: SmuxStream, socket: Socket): void {
     this.#sockets.add(socket)
     joinSocket(stream, socket, { onClosed: () => this.#sockets.delete(socket) })
-    // A refusal is made good by a resume from the socket's side.
-    let room = true
-    for (const chunk of early.chunks) room = stream.events?.data(chunk) ?? true
-    if (early.ended) stream.events?.end()
-    if (room) stream.resume()
   }
 
   /** Just this stream ends. Stock clients print a notice for the flag, which cannot say more (data-plane.md 15.4). */
@@ -118,25 +122,4 @@ export class Multiplexed implements PortMode {
       return false
     }
   }
-}
-
-type Early = { chunks: Uint8Array[]; ended: boolean }
-
-/** What comes before the connection is there waits: one chunk here, the rest within the stream's window. */
-function holdBack(stream: SmuxStream, version: 1 | 2, cancel: () => void): Early {
-  const early: Early = { chunks: [], ended: false }
-  stream.events = {
-    data: chunk => {
-      early.chunks.push(chunk)
-      return false
-    },
-    end: () => {
-      early.ended = true
-      // An end comes after all data, so there is none to deliver; and in version 1 the client takes none either.
-      if (version === 1) cancel()
-    },
-    reset: cancel,
-    writable: () => {},
-  }
-  return early
 }

@@ -9,7 +9,7 @@ import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import { afterEach } from 'vitest'
 import { connectToFirst } from './connect.ts'
 import type { Network } from './destination.ts'
-import { DestinationRules } from './destinations.ts'
+import { DestinationRules } from './destination-rules.ts'
 import { PortSession } from './port-session.ts'
 
 // For tests: a port session with a client at the other end of a data channel in memory, and targets to connect to.

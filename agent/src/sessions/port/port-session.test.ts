@@ -23,17 +23,40 @@ describe('a document that cannot be served fails with what is wrong in it', () =
   })
 })
 
-test('the client gets the properties as they are', async () => {
+test('the client gets the properties that are for it, as they are', async () => {
   const properties = {
     portNumber: '1',
     localPortNumber: '15432',
     type: 'LocalPortForwarding',
     localConnectionType: 'unix',
+    localUnixSocket: '/tmp/s',
+    host: 'localhost',
   }
-  const { session } = open(properties)
+  const { portNumber, ...others } = properties
+  // Spelled as agents and plugins take it too.
+  const { session } = open({
+    PortNumber: portNumber,
+    ...others,
+    allowedDestinations: ['localhost:1'],
+    remark: 'for the office',
+  })
   expect(session.sessionType).toBe('Port')
   expect(session.properties).toEqual(properties)
   await session.stop()
+})
+
+test.each([
+  [{ host: '2852039166' }, 'Forwarding to IP address 169.254.169.254 is forbidden.'],
+  [{ host: 'db.org', allowedDestinations: ['db.org:1'] }, 'Forwarding to IP address db.org is forbidden.'],
+  [{ allowedDestinations: [] }, 'Forwarding to IP address localhost is forbidden.'],
+])('what is forbidden for certain is refused before the client has a session: %j', (properties, reason) => {
+  const { session } = open({ portNumber: '22', type: 'LocalPortForwarding', ...properties })
+  expect(() => session.refuseForbidden()).toThrow(reason)
+})
+
+test('what only a name server could tell is not', () => {
+  const { session } = open({ portNumber: '22', host: 'db.org', type: 'LocalPortForwarding' })
+  session.refuseForbidden()
 })
 
 test('a document that allows other destinations only fails the session', async () => {

@@ -1,5 +1,5 @@
 import { TaskStatus } from '@sallyport/protocol/control-channel'
-import { SessionType } from '@sallyport/protocol/handshake'
+import { LOCAL_PORT_FORWARDING, SessionType } from '@sallyport/protocol/handshake'
 import { jsonRecord } from '@sallyport/protocol/json-record'
 import { PayloadFlag, PayloadType } from '@sallyport/protocol/message-types'
 import { decodeFlag } from '@sallyport/protocol/payloads'
@@ -11,16 +11,18 @@ import type { PortMode } from './mode.ts'
 import { Multiplexed } from './multiplexed.ts'
 import { SingleConnection } from './single-connection.ts'
 
-const LOCAL_PORT_FORWARDING = 'LocalPortForwarding'
 /** The first plugin that speaks smux (data-plane.md 12.5). */
 const MULTIPLEXING_SINCE = '1.1.70'
 const MAXIMUM_PORT = 65_535
 
-/** data-plane.md 15.1; the other keys are the client's. `allowedDestinations` is ours. */
+/** data-plane.md 15.1. All but `allowedDestinations`, which is ours, are for the client too. */
 const propertiesRecord = jsonRecord('properties of the port session document', {
   portNumber: 'json?',
   host: 'string?',
   type: 'string?',
+  localPortNumber: 'json?',
+  localConnectionType: 'json?',
+  localUnixSocket: 'json?',
   allowedDestinations: 'json?',
 })
 
@@ -38,26 +40,34 @@ export class PortSession implements Activity {
   /** Throws with the reason if the document cannot be served. `network` is for tests. */
   constructor(document: SessionDocument, context: ActivityContext, network?: Network) {
     this.#context = context
-    this.properties = document.properties
-    const properties = propertiesRecord.read(document.properties)
-    const { host = '', type = '', allowedDestinations: allowed } = properties
+    const { allowedDestinations: allowed, ...forClient } = propertiesRecord.read(document.properties)
+    this.properties = forClient
+    const { host = '', type = '', portNumber } = forClient
     if (type !== '' && type !== LOCAL_PORT_FORWARDING) {
       throw new Error(`This agent knows no port sessions of type '${type}'.`)
     }
     this.#forwards = type === LOCAL_PORT_FORWARDING
     this.#destination = new Destination({
       host,
-      port: readPort(properties.portNumber),
+      port: readPort(portNumber),
       rules: context.destinations,
       allowed: allowed === undefined ? undefined : new AllowedDestinations(allowed),
       network,
     })
   }
 
+  /**
+   * Throws where the destination is forbidden whatever the network says: the client hears of it in place of the
+   * handshake, and calls nothing ready.
+   */
+  refuseForbidden(): void {
+    this.#destination.refuseByName()
+  }
+
   start(peer: Peer): void {
     this.#mode = this.#modeFor(peer)
     this.#mode.start()
-    // A destination that is forbidden is a session's end at once, not a surprise for each connection.
+    // A name that turns out to be forbidden is a session's end at once, not a surprise for each connection.
     this.#destination.addresses().catch((error: Error) => {
       if (error instanceof ForbiddenDestination) this.#end(error.message)
     })

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { ByteQueue } from '@sallyport/protocol/byte-queue'
 import type { DataChannel } from '@sallyport/protocol/data-channel'
 import { PayloadType } from '@sallyport/protocol/message-types'
-import { inWords } from './connect.ts'
+import { inWords } from '../error-words.ts'
 import type { Destination } from './destination.ts'
 
 /**
