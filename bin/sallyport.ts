@@ -16,6 +16,7 @@ Reach machines that accept no inbound connection, through a server of your own.
   sessions end <id...>   end sessions
   activations            list what machines become nodes with
   activations create     make one, and print the command to run on the machine
+  activations delete     delete one; its nodes stay
   trust                  print the server's CA, or install it on this machine
 
   --version              print the version

@@ -9,6 +9,10 @@ export type CommandContext = {
   out: (text: string) => void
   /** Everything that is for the person. */
   err: (text: string) => void
+  /** Of the terminal that standard output is; undefined where it is none. */
+  columns?: number | undefined
+  /** Whether what is for the person goes to a terminal. */
+  errIsTerminal?: boolean
   /** Milliseconds since 1970. */
   now: () => number
   connect: (options: SettingsOptions) => Promise<Connection>
@@ -20,6 +24,13 @@ export const processContext = (): CommandContext => ({
   env: process.env,
   out: text => void process.stdout.write(text),
   err: text => void process.stderr.write(text),
+  // Looked at when they are wanted: to touch the streams takes time.
+  get columns() {
+    return process.stdout.isTTY ? process.stdout.columns : undefined
+  },
+  get errIsTerminal() {
+    return process.stderr.isTTY
+  },
   now: Date.now,
   connect: async options => {
     const [{ loadSettings }, { createClient }] = await Promise.all([

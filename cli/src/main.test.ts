@@ -1,3 +1,4 @@
+import { ConnectionError } from '@sallyport/protocol/transport/node-http'
 import { describe, expect, test } from 'vitest'
 import type { SessionOptions } from './attach.ts'
 import { type ApiClient, ApiError } from './client.ts'
@@ -18,7 +19,12 @@ const NODE = {
 const STARTED = { SessionId: 's-1', TokenValue: 't-1', StreamUrl: 'wss://x/' }
 
 const setUp = (answers: Record<string, unknown> = {}) => {
-  const seen = { out: '', err: '', calls: [] as unknown[], options: undefined as SettingsOptions | undefined }
+  const seen = {
+    out: '',
+    err: '',
+    calls: [] as Array<[string, unknown]>,
+    options: undefined as SettingsOptions | undefined,
+  }
   const client: ApiClient = {
     call: async (_, operation, input) => {
       seen.calls.push([operation, input])
@@ -92,12 +98,65 @@ describe('sessions', () => {
   test('are ended by id; one that cannot be ended does not stop the others', async () => {
     const { seen, run } = setUp({ TerminateSession: new ApiError('AccessDeniedException', 'no', 400) })
     expect(await run('sessions', 'end', 'a', 'b', '--region', 'r')).toBe(1)
-    expect(seen.calls).toEqual([
-      ['TerminateSession', { SessionId: 'a' }],
-      ['TerminateSession', { SessionId: 'b' }],
-    ])
+    for (const SessionId of ['a', 'b']) expect(seen.calls).toContainEqual(['TerminateSession', { SessionId }])
     expect(seen.err).toBe('Could not end a: no\nCould not end b: no\n')
     expect(seen.options?.region).toBe('r')
+  })
+
+  test('that have ended are said to have', async () => {
+    const ended = { SessionId: 'a', EndDate: NOW / 1000 - 7200, Details: 'Idle timeout' }
+    const { seen, run } = setUp({ DescribeSessions: { Sessions: [ended] } })
+    expect(await run('sessions', 'end', 'a')).toBe(0)
+    expect(seen.calls[0]).toEqual([
+      'DescribeSessions',
+      { State: 'History', Filters: [{ key: 'SessionId', value: 'a' }] },
+    ])
+    expect(seen.err).toBe('a had ended already, 2h ago: Idle timeout\n')
+    const denied = setUp({ DescribeSessions: new ApiError('AccessDeniedException', 'no', 400) })
+    expect(await denied.run('sessions', 'end', 'a')).toBe(0)
+    expect(denied.seen.err).toBe('Ended a\n')
+  })
+})
+
+describe('sessions on a terminal', () => {
+  const id = `alice-${'a2'.repeat(16)}`
+  const Sessions = [
+    {
+      SessionId: id,
+      Target: NODE.InstanceId,
+      Status: 'Connected',
+      Owner: 'arn:aws:iam::1:user/alice',
+      DocumentName: 'AWS-StartPortForwardingSessionToRemoteHost',
+      StartDate: NOW / 1000 - 60,
+      Reason: 'to see why the report was empty on Monday',
+    },
+  ]
+
+  test('fit into 100 columns; a pipe gets all of it', async () => {
+    const { seen, context } = setUp({ DescribeSessions: { Sessions } })
+    await runCli(['sessions'], { ...context, columns: 100 })
+    const [head = '', line = ''] = seen.out.split('\n')
+    expect(Math.max(head.length, line.length)).toBeLessThanOrEqual(100)
+    expect(line).toMatch(
+      /^alice-(a2){4}\S*… {2}mi-01234567… {2}Connected {2}user\/alice {2}AWS-Star…oteHost /,
+    )
+    seen.out = ''
+    await runCli(['sessions'], context)
+    expect(seen.out).toContain(`${id}  ${NODE.InstanceId}  Connected`)
+    expect(seen.out).toContain('on Monday')
+  })
+
+  test.each([`${id.slice(0, 14)}…`, id.slice(0, 14), id])('are ended by what is shown: %s', async shown => {
+    const { seen, run } = setUp({ DescribeSessions: { Sessions } })
+    expect(await run('sessions', 'end', shown)).toBe(0)
+    expect(seen.calls.at(-1)).toEqual(['TerminateSession', { SessionId: id }])
+  })
+
+  test('are not ended by what more than one begins with', async () => {
+    const two = [...Sessions, { ...Sessions[0], SessionId: `${id.slice(0, -1)}3` }]
+    const { seen, run } = setUp({ DescribeSessions: { Sessions: two } })
+    await run('sessions', 'end', id.slice(0, 14))
+    expect(seen.calls.at(-1)).toEqual(['TerminateSession', { SessionId: id.slice(0, 14) }])
   })
 })
 
@@ -132,7 +191,7 @@ describe('connect', () => {
     ])
     expect(given?.session).toEqual({ sessionId: 's-1', tokenValue: 't-1', streamUrl: 'wss://x/' })
     expect(given?.terminal).toBe(terminal)
-    expect(notices).toEqual([expect.stringContaining('Session s-1 on mi-'), 'sallyport: gone?'])
+    expect(notices).toEqual(['sallyport: gone?'])
     expect(seen.out).toBe('')
   })
 
@@ -153,12 +212,67 @@ describe('errors', () => {
       'sallyport: last seen 14 minutes ago? (TargetNotConnected, request r-1)\n',
     ],
     [new ApiError('ConnectionFailed', 'Cannot reach x', 0), 255, 'sallyport: Cannot reach x\n'],
+    [new ConnectionError('ConnectionFailed', 'Cannot reach x', false), 255, 'sallyport: Cannot reach x\n'],
     [usageError('Nothing says a region.\n  --region'), 2, 'sallyport: Nothing says a region.\n  --region\n'],
   ])('%s has its exit status', async (error, status, err) => {
     const { seen, run } = setUp({ DescribeInstanceInformation: error })
     expect(await run('nodes')).toBe(status)
     expect(seen.err).toBe(err)
     expect(seen.out).toBe('')
+  })
+
+  test.each([
+    [['connect'], "missing required argument 'node'", 'Usage: sallyport connect [options] <node>'],
+    [
+      ['sessions', 'end'],
+      "missing required argument 'id'",
+      'Usage: sallyport sessions end [options] <id...>',
+    ],
+    [['exec'], "missing required argument 'node'", 'Usage: sallyport exec <node> [options] -- <command>'],
+    [['connect', 'web-1', 'id'], 'too many arguments', 'sallyport exec web-1 -- id\n'],
+    [['exec', 'web-1', 'ls', '-l', '/'], "unknown option '-l'", 'Put -- before a command with options'],
+    [['exec', 'web-1', 'grep', '-n', 'x', 'f'], 'an option behind the command', 'Put -- before'],
+  ])('%j is explained', async (argv, problem, hint) => {
+    const { seen, run } = setUp()
+    expect(await run(...argv)).toBe(2)
+    expect(seen.err).toContain(problem)
+    expect(seen.err).toContain(hint)
+    expect(seen.calls).toEqual([])
+  })
+
+  test.each([
+    [['exec', '', '--', 'true'], 2, 'The name of the node is empty. All of them: sallyport nodes'],
+    [['exec', 'web-1', '--', ''], 2, 'The command is empty.'],
+    [
+      ['exec', 'web-1', '--parameters', 'command=id', '--document-name', 'D', '--', 'true'],
+      2,
+      'The command is given twice: by --parameters, and by the words behind it.',
+    ],
+    [
+      ['connect', 'web-1', '--document-name', 'AWS-StartPortForwardingSession'],
+      2,
+      'Document AWS-StartPortForwardingSession opens a session of type Port: use sallyport forward.',
+    ],
+    [
+      ['exec', 'web-1', '--document-name', 'AWS-StartSSHSession'],
+      2,
+      'Document AWS-StartSSHSession opens a session of type Port: use sallyport ssh-proxy.',
+    ],
+    [
+      ['ssh-proxy', 'web-1', '--document-name', 'AWS-StartInteractiveCommand'],
+      2,
+      'Document AWS-StartInteractiveCommand opens a session of type InteractiveCommands: use sallyport exec.',
+    ],
+    [
+      ['activations', 'delete', 'nope'],
+      1,
+      'There is no activation "nope". All of them: sallyport activations',
+    ],
+  ])('%j is refused before any call', async (argv, status, message) => {
+    const { seen, run } = setUp()
+    expect(await run(...argv)).toBe(status)
+    expect(seen.err).toBe(`sallyport: ${message}\n`)
+    expect(seen.calls).toEqual([])
   })
 
   test.each([[['frobnicate']], [['connect']], [['connect', 'a', 'b']], [['nodes', '--frobnicate']]])(

@@ -33,7 +33,7 @@ export const runCli = async (
 ): Promise<number> => {
   try {
     let exitCode: number = EXIT.ok
-    const program = await buildProgram(context, async run => {
+    const program = await buildProgram(argv, context, async run => {
       exitCode = await run
     })
     await program.parseAsync([...argv], { from: 'user' })
@@ -45,14 +45,17 @@ export const runCli = async (
 
 type Finish = (run: Promise<number>) => Promise<void>
 
-const buildProgram = async (context: CommandContext, finish: Finish): Promise<CommanderCommand> => {
+const buildProgram = async (
+  argv: readonly string[],
+  context: CommandContext,
+  finish: Finish,
+): Promise<CommanderCommand> => {
   const { Command } = await import('commander')
   const program = new Command('sallyport')
     .exitOverride()
     .configureOutput({ writeOut: context.out, writeErr: context.err })
-    .showHelpAfterError('(--help shows what is possible)')
 
-  settings(program.command('connect <node>'))
+  withHint(settings(program.command('connect <node>')), /too many arguments/, HINT_AT_EXEC)
     .description('open a shell on a node, by its id or name')
     .option('--reason <text>', 'why; kept with the session')
     .option('--document-name <name>', 'the session document to use')
@@ -70,7 +73,7 @@ const buildProgram = async (context: CommandContext, finish: Finish): Promise<Co
       ),
     )
 
-  settings(program.command('exec <node> [command...]'))
+  withHint(settings(program.command('exec <node> [command...]')), /unknown option/, HINT_AT_DASHES)
     .description('run one command on a node; its input, output, errors and exit status are those of exec')
     .usage('<node> [options] -- <command> [arguments…]')
     .option('-t, --tty', 'on a terminal of the node, for programs that a person uses')
@@ -86,16 +89,20 @@ const buildProgram = async (context: CommandContext, finish: Finish): Promise<Co
       collect,
     )
     .addHelpText('after', EXEC_HELP)
-    .action((node: string, argv: string[], _, command: CommanderCommand) =>
-      finish(
-        import('./commands/exec.ts').then(({ exec }) => exec(node, argv, command.optsWithGlobals(), context)),
-      ),
-    )
+    .action((node: string, words: string[], _, command: CommanderCommand) => {
+      if (hasOptionsBehind(words[0], argv))
+        command.error(`error: an option behind the command\n${HINT_AT_DASHES}`)
+      return finish(
+        import('./commands/exec.ts').then(({ exec }) =>
+          exec(node, words, command.optsWithGlobals(), context),
+        ),
+      )
+    })
 
   settings(program.command('forward <node> <spec...>'))
     .description('make ports of a node, or of hosts that it reaches, ports of this machine')
     .usage('<node> [BIND:]LOCAL:PORT | PORT | [BIND:]LOCAL:HOST:PORT … [options]')
-    .option('--socket <path>', 'take connections on a Unix socket; then <spec> is PORT or HOST:PORT')
+    .option('--socket <path>', 'take connections on a Unix socket; then give one PORT or HOST:PORT')
     .option('--reason <text>', 'why; kept with the session')
     .option('--document-name <name>', 'the session document to use')
     .option(
@@ -164,7 +171,9 @@ const buildProgram = async (context: CommandContext, finish: Finish): Promise<Co
       ),
     )
   settings(activations.command('create'))
-    .description('make an activation, and print the command that registers a machine with it')
+    .description(
+      'make an activation, and print the command that registers a machine with it (--json: its parts)',
+    )
     .option('--name <name>', 'the name of the nodes')
     .option('--description <text>', 'what it is for')
     .option('--limit <number>', 'how many machines may use it', '1')
@@ -197,7 +206,27 @@ const buildProgram = async (context: CommandContext, finish: Finish): Promise<Co
     .action((_, command: CommanderCommand) =>
       finish(import('./commands/trust.ts').then(({ trust }) => trust(command.optsWithGlobals(), context))),
     )
+  explainUsage(program, 'sallyport')
   return program
+}
+
+const HINT_AT_EXEC = 'To run a command: sallyport exec web-1 -- id'
+const HINT_AT_DASHES = 'Put -- before a command with options: sallyport exec web-1 -- ls -l /'
+
+/** Whose is it, ours or the command's? `exec web-1 grep -n x` must not lose its `-n` in silence. */
+const hasOptionsBehind = (word: string | undefined, argv: readonly string[]): boolean =>
+  word !== undefined && !argv.includes('--') && argv.slice(argv.indexOf(word)).some(text => /^-./.test(text))
+
+/** Says what to do about errors that people make here. */
+const withHint = (command: CommanderCommand, error: RegExp, hint: string): CommanderCommand =>
+  command.configureOutput({
+    outputError: (text, write) => write(error.test(text) ? `${text}${hint}\n` : text),
+  })
+
+/** An error is followed by how the command is used. */
+const explainUsage = (command: CommanderCommand, name: string): void => {
+  command.showHelpAfterError(`Usage: ${name} ${command.usage()}\n(--help shows what is possible)`)
+  for (const each of command.commands) explainUsage(each, `${name} ${each.name()}`)
 }
 
 const collect = (text: string, before: string[] = []) => [...before, text]
@@ -231,7 +260,7 @@ const report = (error: unknown, context: CommandContext): number => {
     say(message)
     return exitCode ?? EXIT.failure
   }
-  if (name === 'ApiError') {
+  if (name === 'ApiError' || name === 'ConnectionError') {
     const unreachable = String(code).startsWith('Connection')
     say(unreachable ? message : `${message} (${code}${requestId ? `, request ${requestId}` : ''})`)
     return unreachable ? EXIT.connectionLost : EXIT.failure

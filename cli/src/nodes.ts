@@ -1,5 +1,5 @@
 import type { ApiClient } from './client.ts'
-import { CliError } from './errors.ts'
+import { CliError, usageError } from './errors.ts'
 import { inert } from './inert.ts'
 import { type Listed, listAll } from './pages.ts'
 
@@ -54,6 +54,7 @@ const describe = (node: ManagedNode): string => {
  * Throws with the candidates when several nodes fit, with the nearest names when none does.
  */
 export const resolveNode = async (client: ApiClient, wanted: string): Promise<string> => {
+  if (wanted.trim() === '') throw usageError('The name of the node is empty. All of them: sallyport nodes')
   if (NODE_ID.test(wanted) || OTHER_TARGET.test(wanted)) return wanted
   const [all, tagged] = await Promise.all([
     listNodes(client),

@@ -60,15 +60,23 @@ describe('without a session', () => {
 })
 
 describe('with a session', () => {
-  const call = { session: SESSION, region: 'eu-1', profile: 'p', endpointUrl: 'https://e', isShell: true }
+  const call = {
+    session: SESSION,
+    inline: true,
+    region: 'eu-1',
+    profile: 'p',
+    endpointUrl: 'https://e',
+    isShell: true,
+  }
+  const fromEnvironment = { ...call, inline: false }
   const asked = { documentName: 'D', parameters: { localPortNumber: ['1'] } }
   const started = '\nStarting session with SessionId: s-1\n\n\nExiting session with sessionId: s-1.\n\n'
   test.each([
-    ['in the environment', [VARIABLE, 'eu-1', 'StartSession', 'p', REQUEST, 'https://e'], call],
+    ['in the environment', [VARIABLE, 'eu-1', 'StartSession', 'p', REQUEST, 'https://e'], fromEnvironment],
     [
       'in a variable with a longer name',
       [`${VARIABLE}_2`, 'eu-1', 'StartSession', 'p', REQUEST, 'https://e'],
-      call,
+      fromEnvironment,
     ],
     [
       'in argv, as older aws CLIs give it',
@@ -114,10 +122,20 @@ describe('with a session', () => {
   })
 
   test('a command’s exit status is the plugin’s, a shell’s is not', async () => {
+    const argv = [VARIABLE, 'r', 'StartSession', '', REQUEST, 'https://e']
+    const env = () => ({ [VARIABLE]: RESPONSE })
+    const end = { reason: '', exitCode: 0, exitStatus: 7 }
+    expect(await run(argv, env(), { announces: false, end })).toMatchObject({ status: 7, out: '' })
+    expect(await run(argv, env(), { announces: true, end })).toMatchObject({ status: 0 })
+  })
+
+  test('no command’s exit status makes an aws that has the token among the arguments print it', async () => {
     const argv = [RESPONSE, 'r', 'StartSession', '', REQUEST, 'https://e']
     const end = { reason: '', exitCode: 0, exitStatus: 7 }
-    expect(await run(argv, {}, { announces: false, end })).toMatchObject({ status: 7, out: '' })
-    expect(await run(argv, {}, { announces: true, end })).toMatchObject({ status: 0 })
+    expect(await run(argv, {}, { announces: false, end })).toMatchObject({ status: 0, out: '', err: '' })
+    // The token is spent, and scripts rely on it.
+    const failed = { reason: 'refused', exitCode: 1, exitStatus: 7 }
+    expect(await run(argv, {}, { announces: false, end: failed })).toMatchObject({ status: 1 })
   })
 
   test.each([
@@ -126,7 +144,7 @@ describe('with a session', () => {
     [undefined, false],
     ['{"Target":"mi-1","DocumentName":"D","Parameters":{"localPortNumber":["1"]}}', false, asked],
     ['{"Target":"mi-1","DocumentName":"D","Parameters":null}', false, { parameters: {} }],
-  ])('that was asked for by %s is a shell for certain: %s', async (request, isShell, asked = {}) => {
+  ])('that was asked for by %s is a shell for certain: %s', async (request, isShell, asked: object = {}) => {
     const { calls } = await run([RESPONSE, 'r', 'StartSession', ...(request ? ['', request] : [])])
     expect(calls).toMatchObject([{ isShell, asked }])
   })

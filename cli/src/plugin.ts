@@ -10,6 +10,8 @@ export type MutableEnvironment = Record<string, string | undefined>
 /** What the aws CLI gives the plugin (data-plane.md 18.1). */
 export type PluginCall = {
   session: StartedSession
+  /** The answer of StartSession was among the arguments, not in the environment. */
+  inline: boolean
   region: string
   /** Of the shared files; absent: environment or default. */
   profile: string | undefined
@@ -37,7 +39,8 @@ const LEGACY_ARGUMENTS = 3
 /**
  * `session-manager-plugin` as the aws CLI and other callers of AWS's run it. `argv` is what follows the program's
  * name. Texts and their streams are AWS's (data-plane.md 18.1), the exit status is not: AWS's is 0 whatever happens,
- * ours is 0 only for a session that ended in an ordinary way.
+ * ours is 0 only for a session that ended in an ordinary way. A command's own status is passed on only to a caller that
+ * has kept the answer of StartSession out of the arguments: `aws` prints these, token and all, for any other than 0.
  */
 export const runPlugin = async (
   argv: readonly string[],
@@ -80,7 +83,7 @@ export const runPlugin = async (
     if (exitCode !== EXIT.ok) say(`\n\nSessionId: ${id} : ${inertLines(reason)}\n\n`)
     else if (announced) out(`\n\nExiting session with sessionId: ${id}.\n\n`)
     // A shell's own status would make aws take the session for a failure; a command's is what was asked for.
-    else return exitStatus ?? exitCode
+    else if (!call.inline) return exitStatus ?? exitCode
     return exitCode
   } catch (error) {
     const { message, exitCode } = error as { message: string; exitCode?: number }
@@ -96,6 +99,7 @@ const readCall = (argv: readonly string[], env: MutableEnvironment): PluginCall 
   if (operation !== 'StartSession') return undefined
   return {
     session: parseResponse(response),
+    inline: !namesVariable(source),
     region,
     profile: profile || undefined,
     endpointUrl: endpointUrl || undefined,
@@ -104,9 +108,11 @@ const readCall = (argv: readonly string[], env: MutableEnvironment): PluginCall 
   }
 }
 
+const namesVariable = (source: string) => source.startsWith(RESPONSE_VARIABLE)
+
 /** The token must not be inherited by a program that this one starts, `credential_process` for example. */
 const takeResponse = (source: string, env: MutableEnvironment): string => {
-  if (!source.startsWith(RESPONSE_VARIABLE)) return source
+  if (!namesVariable(source)) return source
   const response = env[source]
   delete env[source]
   if (!response) throw new Error(`the environment variable ${source} is not set`)

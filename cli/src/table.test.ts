@@ -23,3 +23,19 @@ test.each([
 ])('from %s to 100 is %s', (then, age) => {
   expect(formatAge(then, 100)).toBe(age)
 })
+
+test('a table that is too wide for the terminal gives up what it may, in order, and no more', async () => {
+  const head = ['ID', 'DOCUMENT', 'WHY']
+  const rows = [['mi-0123456789', 'AWS-StartPortForwardingSessionToSocket', 'because']]
+  const shortened = [
+    { column: 1, least: 13, middle: true },
+    { column: 0, least: 6 },
+  ]
+  const line = async (columns: number) =>
+    (await formatTable(head, rows, { columns, shortened })).split('\n')[1]
+  expect(await line(62)).toBe('mi-0123456789  AWS-StartPortForwardingSessionToSocket  because')
+  expect(await line(61)).toBe('mi-0123456789  AWS-StartPortForwa…ingSessionToSocket  because')
+  expect(await line(37)).toBe('mi-0123456789  AWS-St…Socket  because')
+  expect(await line(36)).toBe('mi-01234567…  AWS-St…Socket  because')
+  expect(await line(10)).toBe('mi-01…  AWS-St…Socket  because')
+})

@@ -18,8 +18,19 @@ const NO_BORDERS = {
   middle: '  ',
 }
 
+/** What a table gives up, in this order, to fit into so many columns of a terminal. */
+type Fit = {
+  columns: number
+  /** Columns of cells that are cut down to `least` characters, in the middle or at the end. */
+  shortened: ReadonlyArray<{ column: number; least: number; middle?: boolean }>
+}
+
 /** Rows in columns, without borders or colours, one line each: for people and for awk alike. Cells are made inert. */
-export const formatTable = async (head: readonly string[], rows: readonly unknown[][]): Promise<string> => {
+export const formatTable = async (
+  head: readonly string[],
+  rows: readonly unknown[][],
+  fit?: Fit,
+): Promise<string> => {
   const { default: Table } = await import('cli-table3')
   const table = new Table({
     head: [...head],
@@ -27,8 +38,29 @@ export const formatTable = async (head: readonly string[], rows: readonly unknow
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
   })
   // An empty cell would shift the columns of whoever splits at white space.
-  for (const row of rows) table.push(row.map(cell => inert(cell) || '-'))
+  const cells = rows.map(row => row.map(cell => inert(cell) || '-'))
+  if (fit !== undefined) shorten(head, cells, fit)
+  table.push(...cells)
   return `${table.toString().replace(/ +$/gm, '')}\n`
+}
+
+const GAP = 2
+
+const shorten = (head: readonly string[], rows: string[][], { columns, shortened }: Fit): void => {
+  const widths = head.map((title, i) => Math.max(title.length, ...rows.map(row => row[i]?.length ?? 0)))
+  let excess = widths.reduce((sum, width) => sum + width + GAP, -GAP) - columns
+  for (const { column, least, middle = false } of shortened) {
+    const width = widths[column] ?? 0
+    const kept = Math.max(Math.min(width, least), width - Math.max(0, excess))
+    excess -= width - kept
+    for (const row of rows) row[column] = cut(row[column] ?? '', kept, middle)
+  }
+}
+
+const cut = (text: string, length: number, middle: boolean): string => {
+  if (text.length <= length) return text
+  const tail = middle ? Math.floor((length - 1) / 2) : 0
+  return `${text.slice(0, length - 1 - tail)}…${text.slice(text.length - tail)}`
 }
 
 const UNITS = [

@@ -30,6 +30,8 @@ type ActivationRow = {
 const MAX_ACTIVATIONS = 1000
 const PAGE = 50
 const HEAD = ['ACTIVATION', 'NAME', 'ROLE', 'USED', 'EXPIRES']
+/** UUIDs are all that the API takes; what it says of anything else is not for people. */
+const ACTIVATION_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const LIFETIME = /^(\d{1,4})([mhd])$/
 const SECONDS = { m: 60, h: 3600, d: 86_400 } as const
 
@@ -111,6 +113,9 @@ export const deleteActivation = async (
   options: SettingsOptions,
   context: CommandContext,
 ): Promise<number> => {
+  if (!ACTIVATION_ID.test(id)) {
+    throw new CliError(`There is no activation "${inert(id)}". All of them: sallyport activations`)
+  }
   const { client } = await context.connect(options)
   await client.call('ssm', 'DeleteActivation', { ActivationId: id })
   context.err(`Deleted ${inert(id)}\n`)

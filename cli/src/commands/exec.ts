@@ -6,6 +6,7 @@ import { resolveNode } from '../nodes.ts'
 import { type Parameters, parseParameters } from '../parameters.ts'
 import { runClientSession } from '../sessions/client-session.ts'
 import { commandKind } from '../sessions/command-activity.ts'
+import { checkDocument, wrongDocument } from '../sessions/document-types.ts'
 import { shellKind } from '../sessions/shell-activity.ts'
 import type { SettingsOptions } from '../settings.ts'
 import { shellQuote } from '../shell-quote.ts'
@@ -67,13 +68,22 @@ export const exec = async (
 
 /** A script must not take a session that somebody terminated for a command that went well. */
 const verdict = (end: SessionEnd, statusDue: boolean): SessionEnd => {
+  // Once the command may have begun, 1 would pass for its own status.
+  if (end.exitCode === EXIT.failure && end.exitStatus === undefined && statusDue) {
+    return { reason: end.reason, exitCode: EXIT.connectionLost }
+  }
   if (end.exitCode !== EXIT.ok) return { reason: end.reason, exitCode: end.exitCode }
   if (end.exitStatus !== undefined || !statusDue) return end
   return { reason: 'The session was ended before the command.', exitCode: EXIT.connectionLost }
 }
 
 const requestOf = (argv: readonly string[], { tty, documentName, parameters }: ExecOptions) => {
+  checkDocument(documentName, 'exec', 'connect')
   const given: Parameters = parseParameters(parameters ?? [])
+  if (argv[0] === '') throw usageError('The command is empty.')
+  if (argv.length > 0 && given.command !== undefined) {
+    throw usageError('The command is given twice: by --parameters, and by the words behind it.')
+  }
   if (argv.length > 0) given.command = [shellQuote(argv)]
   else if (documentName === undefined) {
     throw usageError('There is no command. For example: sallyport exec web-1 -- df -h')
@@ -94,6 +104,6 @@ const runSessionFor = (
     withoutInput: !input,
     onStart: ({ ownAgent }) => onStart(ownAgent || documentName === undefined),
   })
-  if (documentName !== undefined) return runClientSession([command, shellKind])
+  if (documentName !== undefined) return runClientSession([command, shellKind], wrongDocument(documentName))
   return runClientSession([tty ? shellKind : command])
 }

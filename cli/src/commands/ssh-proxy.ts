@@ -4,6 +4,7 @@ import { EXIT, usageError } from '../errors.ts'
 import { inertLines } from '../inert.ts'
 import { resolveNode } from '../nodes.ts'
 import { runClientSession } from '../sessions/client-session.ts'
+import { checkDocument, wrongDocument } from '../sessions/document-types.ts'
 import { rawKind } from '../sessions/raw-activity.ts'
 import type { SettingsOptions } from '../settings.ts'
 import { startSession } from '../start-session.ts'
@@ -30,10 +31,12 @@ export const sshProxy = async (
   const portNumber = port ?? SSH_PORT
   if (!/^[1-9]\d{0,4}$/.test(portNumber) || Number(portNumber) > MAXIMUM_PORT)
     throw usageError(`"${portNumber}" is no port.`)
+  const document = documentName ?? DOCUMENT
+  checkDocument(document, 'ssh-proxy')
   const { client, ca } = await context.connect(settings)
   const session = await startSession(client, {
     Target: await resolveNode(client, wanted),
-    DocumentName: documentName ?? DOCUMENT,
+    DocumentName: document,
     ...(reason ? { Reason: reason } : {}),
     Parameters: { portNumber: [portNumber] },
   })
@@ -42,7 +45,7 @@ export const sshProxy = async (
     ca,
     session,
     terminal: openTerminal(),
-    runSession: runClientSession([rawKind]),
+    runSession: runClientSession([rawKind], wrongDocument(document)),
     endWithParent: true,
   })
   const { exitCode } = end

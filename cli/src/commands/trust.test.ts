@@ -97,6 +97,9 @@ test('on the server it comes from the disk, where nobody can have changed it', a
   expect(err).toContain(`verified  read from ${join(directory, 'tls/ca.pem')}`)
   expect(err).toContain(`SSL_CERT_FILE=${output}\n`)
   await expect(call({ dataDir: join(directory, 'absent') })).rejects.toThrow(/cannot be read: ENOENT/)
+  await expect(call({ dataDir: directory, output: join(directory, 'absent/out.pem') })).rejects.toThrow(
+    'The CA cannot be written: ENOENT',
+  )
 })
 
 describe.each([

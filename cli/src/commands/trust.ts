@@ -51,7 +51,9 @@ export const trust = async (
     context.err(`Wrote ${store.fileOf(ca.hash)} and ran ${called}.\n`)
   }
   if (output !== undefined) {
-    await writeFile(resolve(output), ca.pem)
+    await writeFile(resolve(output), ca.pem).catch((error: Error) => {
+      throw new CliError(`The CA cannot be written: ${error.message}`)
+    })
     context.err(`Wrote ${resolve(output)}.\n`)
   }
   if (store === undefined && output === undefined) context.out(ca.pem)

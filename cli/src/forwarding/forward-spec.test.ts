@@ -48,3 +48,12 @@ test('with a Unix socket only the far end is left to say', () => {
   expect(() => parseTarget('1:db:80', '/s')).toThrow('PORT or HOST:PORT')
   expect(() => parseTarget(':80', '/s')).toThrow('a host is missing')
 })
+
+test.each([
+  ['db.internal:5432', '"db.internal" is no port. Did you mean 5432:db.internal:5432?'],
+  ['localhost:80', '"localhost" is no port. Did you mean 80:localhost:80?'],
+  ['10.0.0.7:80', '"10.0.0.7" is no port. Did you mean 80:10.0.0.7:80?'],
+  ['[fd00::7]:80', '"fd00::7" is no port. Did you mean 80:[fd00::7]:80?'],
+])('%s is short of a local port, and the answer says how it is written', (text, message) => {
+  expect(() => parseForwardSpec(text)).toThrow(message)
+})

@@ -14,11 +14,11 @@ export type LocalEnd =
 
 const MAXIMUM_PORT = 65_535
 const EXAMPLES = `For example:
-  8080                 port 8080 here to port 8080 of the node
-  56789:80             port 56789 here to port 80 of the node
-  :80                  a free port here
+  8080                   port 8080 here to port 8080 of the node
+  56789:80               port 56789 here to port 80 of the node
+  :80                    a free port here
   5432:db.internal:5432  to a host that the node can reach
-  0.0.0.0:8080:80      for other machines too`
+  0.0.0.0:8080:80        for other machines too`
 
 /** Parts between colons; what is in brackets is one part, as the colons of an IPv6 address are in URLs. */
 const PART = /\[([^[\]]*)\]|([^:[\]]*)/y
@@ -34,6 +34,7 @@ export function parseForwardSpec(text: string): ForwardSpec {
     case 1:
       return { local: { port: readPort(text, first) }, port: readPort(text, first) }
     case 2:
+      refuseHostAlone(first, second)
       return { local: { port: readLocal(text, first) }, port: readPort(text, second) }
     case 3:
       if (isNumber(first) || first === '') {
@@ -95,6 +96,13 @@ function readPort(text: string, part: string): number {
 function readHost(text: string, part: string): string {
   if (part === '') throw misread(text, 'a host is missing')
   return part
+}
+
+/** `db.internal:5432`, as it is said everywhere else. */
+function refuseHostAlone(host: string, port: string): void {
+  if (!/[a-z.:]/i.test(host) || !isNumber(port)) return
+  const written = host.includes(':') ? `[${host}]` : host
+  throw usageError(`"${host}" is no port. Did you mean ${port}:${written}:${port}?`)
 }
 
 function misread(text: string, why: string) {

@@ -5,9 +5,9 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { portOwner } from '@sallyport/protocol/transport/node-port-owner'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type LocalListener, listenLocally } from './local-listener.ts'
-import { portOwner } from './port-owner.ts'
 
 let directory: string
 const undo: Array<() => unknown> = []

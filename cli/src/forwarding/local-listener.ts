@@ -2,10 +2,10 @@ import { existsSync, unlinkSync } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
+import { portOwner } from '@sallyport/protocol/transport/node-port-owner'
 import { CliError } from '../errors.ts'
 import { inert } from '../inert.ts'
 import type { LocalEnd } from './forward-spec.ts'
-import { portOwner } from './port-owner.ts'
 
 /** A local end that takes connections. Those that come before anybody asks for them wait. */
 export type LocalListener = {
@@ -211,7 +211,12 @@ async function removeStale(path: string): Promise<void> {
     probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
   })
   if (!refused) throw new CliError(`The socket ${inert(path)} is in use by another program.`)
-  unlinkSync(path)
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    // In a folder like /tmp it may be somebody else's.
+    throw new CliError(`Cannot use ${inert(path)}: ${(error as Error).message}`)
+  }
 }
 
 function explainPort(error: ListenError, port: number): CliError {

@@ -3,6 +3,8 @@ import { MessageType, PayloadType } from '@sallyport/protocol/message-types'
 import { encodeExitCode, sessionNoticePayload } from '@sallyport/protocol/payloads'
 import { expect, test } from 'vitest'
 import { commandKind } from './command-activity.ts'
+import { wrongDocument } from './document-types.ts'
+import { portKind } from './port-activity.ts'
 import { rawKind } from './raw-activity.ts'
 import { SessionScene } from './session-scene.ts'
 import { shellKind } from './shell-activity.ts'
@@ -122,4 +124,46 @@ test('a type that the client cannot run is refused by name, and what comes anywa
   scene.close('refused')
   expect(await scene.ended).toEqual({ reason: 'refused', exitCode: 1 })
   expect(scene.terminal.out.toString()).toBe('')
+})
+
+const FORWARDING = { sessionType: 'Port', properties: { type: 'LocalPortForwarding', portNumber: '1' } }
+
+test.each([
+  [FORWARDING, 'Port: use sallyport forward'],
+  [{ sessionType: 'Port', properties: { portNumber: '22' } }, 'Port: use sallyport ssh-proxy'],
+  [{ sessionType: 'NonInteractiveCommands' }, 'NonInteractiveCommands: use sallyport exec'],
+  [{ sessionType: 'Frob\x1bnicate' }, 'Frob?nicate, which this client cannot run'],
+])('a document for another command ends the session, and nothing was begun: %j', async (options, type) => {
+  const scene = new SessionScene([shellKind], { ...options, interactive: true }, wrongDocument('Ours'))
+  expect(scene.terminal.raw).toBe(false)
+  // The answer may get lost in the end.
+  void scene.shakeHands()
+  expect(await scene.ended).toEqual({ reason: `Document Ours opens a session of type ${type}.`, exitCode: 2 })
+  expect(scene.terminated).toBe(1)
+  expect(scene.terminal.notices).toEqual([])
+  expect(scene.terminal.raw).toBe(false)
+})
+
+test('so does a shell that begins without a handshake, where ports were to be forwarded', async () => {
+  const face = { signals: [], listen: () => Promise.reject(new Error('asked')), opened: () => {} }
+  const scene = new SessionScene([portKind(face)], {}, wrongDocument('Ours'))
+  scene.agent.send(PayloadType.output, utf8('sh$ '))
+  expect(await scene.ended).toEqual({
+    reason: 'Document Ours opens a session of type Standard_Stream: use sallyport connect.',
+    exitCode: 2,
+  })
+  expect(scene.terminal.out.toString()).toBe('')
+})
+
+test('a connection that is lost for longer than a blink is told in words', async () => {
+  const scene = new SessionScene([shellKind], { ...SHELL, interactive: true })
+  await scene.shakeHands()
+  scene.serverIsGone = true
+  scene.cut('client')
+  await scene.terminal.untilNotice()
+  expect(scene.terminal.notices).toEqual([
+    '[Connection to the server lost. Reconnecting … (Enter ~. to give up)]',
+  ])
+  scene.terminal.events.emit('input', utf8('\r~.'))
+  await scene.ended
 })

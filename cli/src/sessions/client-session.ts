@@ -30,17 +30,27 @@ const TERMINATE_WITHIN = 2_000
 /** How long the word that it is over may take to the node. */
 const FLAG_WITHIN = 500
 const DRAIN_POLL = 5
+/** Of a connection that broke without a word: what a person hears is that it broke. */
+const WORDLESS = /^connection closed \(\d+\)$/
+
+/**
+ * Of a person who has named a session document: says what to do with one of another type. Nothing begins before the
+ * type is known.
+ */
+export type WrongType = (sessionType: string, properties: unknown) => SessionEnd
 
 /**
  * Runs a session until it ends, through any number of connections. A client that knows what it has asked for gives
- * that one kind, which begins at once; one that does not gives all it can do, and the agent says which it is.
+ * that one kind, which begins at once; one that does not gives all it can do, and the agent says which it is. A type
+ * that is none of these ends the session as `wrongType` says, or else as the agent does, which is told of it.
  */
-export function runClientSession(kinds: readonly ActivityKind[]): RunSession {
-  return options => new Promise(resolve => new ClientSession(kinds, options, resolve).start())
+export function runClientSession(kinds: readonly ActivityKind[], wrongType?: WrongType): RunSession {
+  return options => new Promise(resolve => new ClientSession(kinds, wrongType, options, resolve).start())
 }
 
 class ClientSession {
   readonly #kinds: readonly ActivityKind[]
+  readonly #wrongType: WrongType | undefined
   readonly #options: SessionOptions
   readonly #resolve: (end: SessionEnd) => void
   readonly #link: SessionLink
@@ -62,8 +72,14 @@ class ClientSession {
   #decided: SessionEnd | undefined
   #ended = false
 
-  constructor(kinds: readonly ActivityKind[], options: SessionOptions, resolve: (end: SessionEnd) => void) {
+  constructor(
+    kinds: readonly ActivityKind[],
+    wrongType: WrongType | undefined,
+    options: SessionOptions,
+    resolve: (end: SessionEnd) => void,
+  ) {
     this.#kinds = kinds
+    this.#wrongType = wrongType
     this.#options = options
     this.#resolve = resolve
     this.#dialStream = options.dialStream ?? createDialer({ ca: options.tls.ca, env: process.env })
@@ -86,7 +102,8 @@ class ClientSession {
 
   start(): void {
     const [only, ...others] = this.#kinds
-    if (only !== undefined && others.length === 0) this.#activity = only.open(this.#context())
+    const certain = others.length === 0 && this.#wrongType === undefined
+    if (only !== undefined && certain) this.#activity = only.open(this.#context())
     this.#link.open()
   }
 
@@ -163,6 +180,8 @@ class ClientSession {
     })
     this.#link.channel.sendWhole(PayloadType.handshakeResponse, response)
     this.#peer = { ownAgent: terms !== undefined, agentVersion, properties }
+    if (this.#refused && this.#wrongType !== undefined)
+      void this.#leave(this.#wrongType(sessionType, properties))
     if (terms === undefined) return
     // Our own agent reads in order: what follows the answer finds it ready, and saves a round trip.
     this.#link.channel.agree(limitsOf(terms))
@@ -183,7 +202,8 @@ class ClientSession {
     if (this.#choose(SessionType.standardStream, undefined)) this.#startActivity()
     else {
       const reason = 'The node runs a shell, which is not what this client asked for.'
-      void this.#leave({ reason, exitCode: EXIT.failure })
+      const end = this.#wrongType?.(SessionType.standardStream, undefined)
+      void this.#leave(end ?? { reason, exitCode: EXIT.failure })
     }
   }
 
@@ -202,7 +222,8 @@ class ClientSession {
   #unlinked(reason: string): void {
     this.#up = false
     this.#activity?.onLink(false)
-    this.#noticeSoon(`Connection lost (${reason}). Reconnecting`)
+    const why = WORDLESS.test(reason) ? '' : ` (${reason})`
+    this.#noticeSoon(`Connection to the server lost${why}. Reconnecting`)
   }
 
   async #drained(within: number): Promise<boolean> {

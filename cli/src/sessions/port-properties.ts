@@ -1,6 +1,5 @@
+import { LOCAL_PORT_FORWARDING } from '@sallyport/protocol/handshake'
 import { jsonRecord } from '@sallyport/protocol/json-record'
-
-const LOCAL_PORT_FORWARDING = 'LocalPortForwarding'
 
 const propertiesRecord = jsonRecord('properties of the port session', {
   portNumber: 'json?',

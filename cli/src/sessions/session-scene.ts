@@ -18,7 +18,7 @@ import type { Connection } from '@sallyport/protocol/transport/transport'
 import type { SessionEnd, SessionOptions, SessionSignal } from '../attach.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 import type { ActivityKind } from './client-activity.ts'
-import { runClientSession } from './client-session.ts'
+import { runClientSession, type WrongType } from './client-session.ts'
 
 export type SceneOptions = {
   /** What the agent says it is; undefined: no handshake. */
@@ -45,6 +45,8 @@ export class SessionScene {
   dials = 0
   /** What the server says when a new token is asked for. */
   sessionIsOver = false
+  /** Nobody answers the client. */
+  serverIsGone = false
   /** In place of collecting: takes the agent's input. */
   onInput: ((payload: Uint8Array) => boolean) | undefined
   readonly #options: SceneOptions
@@ -54,7 +56,7 @@ export class SessionScene {
   readonly #kept: Record<Side, Uint8Array[]> = { agent: [], client: [] }
   readonly #handlers = new Map<SessionSignal, (signal: SessionSignal) => void>()
 
-  constructor(kinds: readonly ActivityKind[], options: SceneOptions = {}) {
+  constructor(kinds: readonly ActivityKind[], options: SceneOptions = {}, wrongType?: WrongType) {
     this.#options = options
     this.terminal.interactive = options.interactive ?? false
     this.#agent = new SessionLink({
@@ -68,7 +70,7 @@ export class SessionScene {
       deliver: (type, payload) => this.#deliver(type, payload),
       onWritable: () => this.events.emit('writable'),
     })
-    this.ended = runClientSession(kinds)(this.#sessionOptions())
+    this.ended = runClientSession(kinds, wrongType)(this.#sessionOptions())
     void this.ended.then(() => this.#agent.close())
     this.#agent.open()
   }
@@ -133,6 +135,7 @@ export class SessionScene {
       },
       dialStream: async () => {
         this.dials++
+        if (this.serverIsGone) throw new Error('nobody is there')
         return this.#dial('client')
       },
     }

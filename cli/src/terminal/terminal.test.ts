@@ -4,7 +4,7 @@ import { openTerminal, type TerminalOptions } from './terminal.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
-const setUp = (options: { inputIsTerminal?: boolean; outputIsTerminal?: boolean } = {}) => {
+const setUp = (options: { inputIsTerminal?: boolean; outputIsTerminal?: boolean; label?: string } = {}) => {
   const { inputIsTerminal = true, outputIsTerminal = true } = options
   const log: string[] = []
   const stream = (name: string, isTTY: boolean) =>
@@ -35,6 +35,7 @@ const setUp = (options: { inputIsTerminal?: boolean; outputIsTerminal?: boolean 
     stdout,
     stderr,
     process: process as unknown as NonNullable<TerminalOptions['process']>,
+    ...(options.label !== undefined && { label: options.label }),
     disableOutputProcessing: () => log.push('stty'),
   } as TerminalOptions)
   return { terminal, log, stdin, stdout, stderr, process }
@@ -162,4 +163,22 @@ test('a notice returns the carriage itself while the terminal is raw', () => {
     'stderr \r\ntwo\r\nthree\r\n',
   ])
   terminal.restore()
+})
+
+test('a notice is on a line of its own where the node’s output has left one unfinished', () => {
+  const { terminal, log, stderr } = setUp()
+  stderr.isTTY = true
+  terminal.enterRaw()
+  terminal.write(bytes('web-1$ '))
+  terminal.restore()
+  terminal.notice('ended')
+  terminal.write(bytes('done\n'))
+  terminal.notice('again')
+  expect(log.filter(line => line.startsWith('stderr'))).toEqual(['stderr \nended\n', 'stderr again\n'])
+})
+
+test('a notice names the session where there are several', () => {
+  const { terminal, log } = setUp({ label: '127.0.0.1:80' })
+  terminal.notice('[lost]')
+  expect(log).toEqual(['stderr 127.0.0.1:80: [lost]\n'])
 })

@@ -59,10 +59,13 @@ export type TerminalOptions = {
    * CLI does while the plugin runs (data-plane.md 18.1): the shell gets its prompt back only when every process stops.
    */
   suspendSignal?: 'SIGTSTP' | 'SIGSTOP'
+  /** Which of several sessions of one program its lines are about. */
+  label?: string
   /** Stops the terminal from rewriting output. */
   disableOutputProcessing?: () => void
 }
 
+const LINE_FEED = 0x0a
 const FALLBACK_SIZE: TerminalSize = { cols: 80, rows: 24 }
 const FATAL_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
@@ -88,7 +91,10 @@ class StandardStreams implements Terminal {
   readonly #suspendSignal: 'SIGTSTP' | 'SIGSTOP'
   readonly #disableOutputProcessing: () => void
   readonly #modes = new RemoteModes()
+  readonly #label: string
   #raw = false
+  /** The node's last output has left the cursor behind a prompt, or whatever it was. */
+  #midLine = false
 
   constructor(options: TerminalOptions) {
     this.#stdin = options.stdin ?? process.stdin
@@ -96,6 +102,7 @@ class StandardStreams implements Terminal {
     this.#stderr = options.stderr ?? process.stderr
     this.#process = options.process ?? process
     this.#suspendSignal = options.suspendSignal ?? 'SIGTSTP'
+    this.#label = options.label === undefined ? '' : `${options.label}: `
     this.#disableOutputProcessing = options.disableOutputProcessing ?? sttyRawOutput
     this.interactive = this.#stdin.isTTY === true
   }
@@ -129,7 +136,10 @@ class StandardStreams implements Terminal {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#stdout.isTTY) this.#modes.observe(bytes)
+    if (this.#stdout.isTTY) {
+      this.#modes.observe(bytes)
+      this.#midLine = bytes.at(-1) !== LINE_FEED
+    }
     return this.#stdout.write(bytes)
   }
 
@@ -150,8 +160,11 @@ class StandardStreams implements Terminal {
   }
 
   notice(text: string): void {
+    const line = this.#label + text
+    const fresh = this.#midLine && this.#stderr.isTTY ? '\n' : ''
+    this.#midLine = false
     // Raw, a line feed does not return the carriage, and the cursor may be anywhere in the node's line.
-    this.#stderr.write(this.#raw ? `\r\n${text.replace(/\r?\n/g, '\r\n')}\r\n` : `${text}\n`)
+    this.#stderr.write(this.#raw ? `\r\n${line.replace(/\r?\n/g, '\r\n')}\r\n` : `${fresh}${line}\n`)
   }
 
   enterRaw(): void {
