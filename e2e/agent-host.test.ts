@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { connect, openConnect, openSession } from './remote-shell.ts'
-import { binDirectory, type Node, type Stack, startStack } from './stack.ts'
+import { binDirectory, type Node, Service, type Stack, startStack } from './stack.ts'
 import { run } from './terminal.ts'
 
 // The agent on its machine: its command line, what it keeps, and whom its sessions run as.
@@ -196,6 +196,33 @@ describe('the end of a node', () => {
     const { said, restored } = await shell.ended()
     expect(said).toContain('The agent on the node was stopped.')
     expect(restored).toBe(true)
+  })
+
+  test('a killed agent that is started again ends the sessions of its former life, for their users too', async () => {
+    const node = await stack.addNode('killed')
+    await using shell = await connect(stack, [node.id])
+    await using kept = await connect(stack)
+    const inBackground = (...args: string[]) => new Service(sallyport, args, stack.env)
+    await using forward = inBackground('forward', node.id, ':22')
+    await forward.waitForLine(/^Forwarding /)
+    await using command = inBackground('exec', node.id, '--', 'sh', '-c', 'echo pid $$; exec sleep 600')
+    const pid = Number(/pid (\d+)/.exec(await command.waitForLine(/^pid \d+$/))?.[1])
+    // Without a terminal it does not notice that its agent has gone.
+    onTestFinished(() => void process.kill(pid))
+    await node.process.kill('SIGKILL')
+    const since = performance.now()
+    await stack.startNode(node.stateDirectory)
+    const reason = 'The agent on the node was restarted.'
+    const { said, status, restored } = await shell.ended()
+    expect({ status, restored }).toEqual({ status: 1, restored: true })
+    expect(said).toContain(`sallyport: ${reason}`)
+    expect([await forward.exitStatus, await command.exitStatus]).toEqual([1, 255])
+    expect(performance.now() - since).toBeLessThan(10_000)
+    for (const { output } of [forward, command]) expect(output).toContain(reason)
+    expect(await sessionInHistory(shell.sessionId)).toMatchObject({ Status: 'Terminated', Details: reason })
+    expect(await kept.run('echo undisturbed')).toBe('undisturbed')
+    await using next = await connect(stack, [node.id])
+    expect(await next.run('echo anew')).toBe('anew')
   })
 
   test('deregistering it ends its sessions and takes its credentials', async () => {

@@ -176,7 +176,9 @@ describe('ended by somebody else', () => {
     expect(pids.map(isRunning)).toEqual([true, true])
     const { SessionId } = await stack.api('terminate-session', '--session-id', shell.sessionId)
     expect(SessionId).toBe(shell.sessionId)
-    expect(await shell.ended()).toMatchObject({ restored: true })
+    const { status, said, restored } = await shell.ended()
+    expect({ status, restored }).toEqual({ status: 1, restored: true })
+    expect(said).toContain('sallyport: The session was ended by user/admin.')
     await expect.poll(processes, { timeout: 5_000 }).toEqual([])
     await expect.poll(() => pids.map(isRunning), { timeout: 5_000 }).toEqual([false, false])
   })
@@ -190,6 +192,13 @@ describe('ended by somebody else', () => {
     const ended = await stack.sallyport('sessions', 'end', shell.sessionId)
     expect(ended).toMatchObject({ code: 0, stderr: `Ended ${shell.sessionId}\n` })
     expect(await shell.ended()).toMatchObject({ restored: true })
+    const again = await stack.sallyport('sessions', 'end', shell.sessionId)
+    expect(again).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(
+        new RegExp(`^${shell.sessionId} had ended already, \\d+s ago: Terminated by arn:.*:user/admin\n$`),
+      ),
+    })
     expect((await stack.sallyport('sessions')).stdout).not.toContain(shell.sessionId)
     expect((await stack.sallyport('sessions', '--history', '--mine')).stdout).toContain(shell.sessionId)
   })

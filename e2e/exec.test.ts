@@ -239,7 +239,7 @@ test('a session that is terminated from outside is a failure', async () => {
   const [{ SessionId } = { SessionId: '' }] = await activeCommands()
   await stack.api('terminate-session', '--session-id', SessionId)
   expect(await ended).toEqual([255, null])
-  expect(await stderr).toBe(`sallyport: The session was ended before the command. (session ${SessionId})\n`)
+  expect(await stderr).toBe(`sallyport: The session was ended by user/admin. (session ${SessionId})\n`)
   await expect.poll(() => isRunning(pid)).toBe(false)
 })
 

@@ -133,7 +133,9 @@ describe('sallyport forward', () => {
     const closed = await freePort()
     await using server = await serveContent()
     const service = forward(`:${closed}`, `:localhost:${server.port}`)
-    await service.waitForLine(/through/)
+    // In either order.
+    await service.waitForLine(/ → \S+ port/)
+    await service.waitForLine(/ → localhost/)
     const [, port] = /127\.0\.0\.1:(\d+) → \S+ port/.exec(service.output) ?? []
     for (let i = 0; i < 3; i++)
       await expect(download(`http://127.0.0.1:${port}/`)).rejects.toThrow('ECONNRESET')

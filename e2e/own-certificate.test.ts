@@ -107,7 +107,9 @@ test('a server with a certificate that it cannot use does not start', async () =
   const ports = ['--listen', '127.0.0.1:0', '--http-listen', 'off']
   const started = await stack.sallyport('server', '--data-dir', path('data'), ...ports, ...files)
   expect(started.code).toBe(1)
-  expect(started.stderr).toMatch(/the certificate cannot be read: ENOENT.*absent\.pem/)
+  expect(started.stderr).toMatch(
+    /^sallyport server: The certificate cannot be read: ENOENT.*absent\.pem.*--tls-cert.*\n$/,
+  )
 })
 
 /** The subject of the certificate under the public name. */

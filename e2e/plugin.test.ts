@@ -25,12 +25,14 @@ const request = () => JSON.stringify({ Target: stack.node.id })
 const rest = () => ['us-east-1', 'StartSession', '', request(), stack.endpoint]
 
 /** What the aws CLI hands to the plugin after StartSession, taken by a plugin that does nothing else. */
-async function begin(): Promise<{ SessionId: string; TokenValue: string; StreamUrl: string }> {
+async function begin(
+  ...args: string[]
+): Promise<{ SessionId: string; TokenValue: string; StreamUrl: string }> {
   const directory = await mkdtemp(join(stack.directory, 'path-'))
   const taker = `#!/bin/sh\n[ "$1" = --version ] && echo 1.0.0.0 || printf %s "$1"\n`
   await writeFile(join(directory, 'session-manager-plugin'), taker, { mode: 0o755 })
-  const args = ['ssm', 'start-session', '--target', stack.node.id, '--endpoint-url', stack.endpoint]
-  const { stdout } = await run(aws2, args, {
+  const call = ['ssm', 'start-session', '--target', stack.node.id, '--endpoint-url', stack.endpoint]
+  const { stdout } = await run(aws2, [...call, ...args], {
     env: { ...stack.env, PATH: `${directory}:${process.env.PATH}` },
   })
   return JSON.parse(stdout)
@@ -122,6 +124,37 @@ describe('with a session', () => {
     expect(environment).toContain('PATH=')
     expect(environment).not.toContain(TokenValue)
     expect(environment).not.toContain(VARIABLE)
+  })
+
+  test('a command’s exit status is passed on, but not to an aws that would print its arguments for it', async () => {
+    const document = 'AWS-StartNonInteractiveCommand'
+    const words = [
+      '--document-name',
+      document,
+      '--parameters',
+      '{"command":["sh -c \\"echo out; exit 7\\""]}',
+    ]
+    const request = JSON.stringify({ Target: stack.node.id, DocumentName: document })
+    const last = ['us-east-1', 'StartSession', '', request, stack.endpoint]
+    const inEnvironment = JSON.stringify(await begin(...words))
+    expect(await call([VARIABLE, ...last], { [VARIABLE]: inEnvironment })).toMatchObject({
+      code: 7,
+      stdout: 'out\n',
+    })
+    const inArguments = JSON.stringify(await begin(...words))
+    expect(await call([inArguments, ...last])).toMatchObject({ code: 0, stdout: 'out\n' })
+    const aws = [
+      'ssm',
+      'start-session',
+      '--target',
+      stack.node.id,
+      '--endpoint-url',
+      stack.endpoint,
+      ...words,
+    ]
+    const { stdout, stderr } = await run(aws2, aws, { env: stack.env })
+    expect(stdout).toBe('out\n')
+    expect(stderr).not.toContain('TokenValue')
   })
 
   test('a token works once, and without credentials there is no other', async () => {

@@ -171,7 +171,7 @@ describe('a session of a stock pair', () => {
     const { worker, plugin, sessionId } = await scene.shell()
     worker.drop()
     await scene.terminate(sessionId)
-    expect(await plugin.ended).toBe('')
+    expect(await plugin.ended).toBe('The session was ended by user/admin.')
     const { payload } = await agent.message('channel_closed', new RegExp(sessionId))
     expect(JSON.parse(String(payload))).toMatchObject({
       MessageType: 'channel_closed',

@@ -253,6 +253,11 @@ export class Service {
     return this.#child.pid
   }
 
+  /** Of one that has ended by itself. */
+  get exitCode(): number | null {
+    return this.#child.exitCode
+  }
+
   /** Everything printed so far, both streams. */
   get output(): string {
     return this.#output
@@ -276,6 +281,15 @@ export class Service {
       void this.#exited.then(() => finish(new Error(`the process ended before ${pattern}:\n${this.#output}`)))
       check()
     })
+  }
+
+  /** Of a process that ends by itself; null if a signal ended it. */
+  get exitStatus(): Promise<number | null> {
+    return this.#exited.then(() => this.#child.exitCode)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
   }
 
   async kill(signal: NodeJS.Signals): Promise<void> {

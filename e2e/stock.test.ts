@@ -92,10 +92,10 @@ describe.runIf(given)(`the unmodified programs${note}`, () => {
         const pid = await shell.run('echo $$')
         expect(pid).toMatch(/^\d+$/)
         await scene.stack.api('terminate-session', '--session-id', shell.sessionId)
-        expect(await shell.ended()).toMatchObject({
-          status: 0,
-          said: expect.stringContaining('Exiting session'),
-        })
+        const { status, said } = await shell.ended()
+        expect(said).toContain(`SessionId: ${shell.sessionId} : The session was ended by user/admin.`)
+        // AWS's plugin has no other status.
+        expect(status === 0).toBe(pairing.plugin === 'stock')
         await expect
           .poll(() => scene.session('History', shell.sessionId))
           .toMatchObject({ Status: 'Terminated' })

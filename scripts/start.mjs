@@ -218,15 +218,16 @@ function readEnvironment() {
 function instructions({ endpoint }, { id }) {
   const aws = `aws ssm start-session --target ${id} --endpoint-url ${endpoint}`
   const own = `sallyport connect ${id}`
-  const [first, second] = hasAws()
+  const [first, second] = hasProgram('aws')
     ? [`  ${aws}`, `\nor, without the AWS CLI:\n\n  ${own}`]
     : [
         `  ${own}`,
         `\nor with the AWS CLI, which is not installed (apt-get install awscli, or ${AWS_CLI}):\n\n  ${aws}`,
       ]
+  const rights = hasProgram('sudo') ? 'with sudo' : 'who cannot become root, since sudo is not installed'
   const user =
     process.getuid?.() === 0
-      ? `\nThe agent runs as root, so shells run as ssm-user: the first one creates that user, with sudo.`
+      ? `\nThe agent runs as root, so shells run as ssm-user: the first one creates that user, ${rights}.`
       : ''
   return `
 Sallyport runs at ${endpoint}, and the node ${id} (this machine) is online.
@@ -243,10 +244,10 @@ Logs: ${files.serverLog}
 Ctrl-C ends everything. Data stays in ${folder}; remove it to begin anew.`
 }
 
-function hasAws() {
+function hasProgram(name) {
   return (process.env.PATH ?? '').split(path.delimiter).some(directory => {
     try {
-      accessSync(path.join(directory, 'aws'), constants.X_OK)
+      accessSync(path.join(directory, name), constants.X_OK)
       return directory !== ''
     } catch {
       return false
