@@ -9,7 +9,7 @@ import { Bystanders } from './bystanders.ts'
 import { expectEnd, growth, HostileClient, type HostileClientOptions } from './hostile-client.ts'
 import { logLines } from './hostile-peer.ts'
 import { type Stack, startStack } from './stack.ts'
-import { serveTcp, type TestServer } from './tcp-servers.ts'
+import { freePort, serveTcp, type TestServer } from './tcp-servers.ts'
 
 // Clients that are let into a session and then keep to no order: in the handshake, in the types of what they send, in
 // what they ask for and never take. Nothing they say ends anything but their own session.
@@ -249,4 +249,14 @@ test('who never answers the handshake gets nothing done, and is told after 15 s'
     expect(client.outputBytes).toBe(0)
   }
   expect([existsSync(`${scratch}/command`), existsSync(`${scratch}/terminal`)]).toEqual([false, false])
+})
+
+test('who does not acknowledge a session that failed keeps it for 30 s and no longer, whatever they go on saying', {
+  timeout: 60_000,
+}, async () => {
+  const client = await ssh(await freePort(), { acknowledges: false })
+  const size = Buffer.from('{"cols":80,"rows":24}')
+  const saying = setInterval(() => client.channel.sendWhole(PayloadType.size, size), 1_000)
+  await expectEnd(stack, client, /^Unable to connect to specified port: .*connection refused/)
+  clearInterval(saying)
 })

@@ -9,7 +9,7 @@ export type Signer = (stringToSign: string, scope: string) => string
 export function hmacSigner(secretAccessKey: string): Signer {
   return (stringToSign, scope) => {
     const hmac = (key: string | Buffer, data: string) => createHmac('sha256', key).update(data).digest()
-    const key = scope.split('/').reduce(hmac, `AWS4${secretAccessKey}` as unknown as Buffer)
+    const key = scope.split('/').reduce<string | Buffer>(hmac, `AWS4${secretAccessKey}`)
     return createHmac('sha256', key).update(stringToSign).digest('hex')
   }
 }

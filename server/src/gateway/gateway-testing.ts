@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { ManualClock } from '@sallyport/protocol/manual-clock'
 import { channelClosedPayload } from '@sallyport/protocol/payloads'
 import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
-import { expect } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { type Bus, nodeSubject, sessionSubject } from '../bus/bus.ts'
 import { openMemoryBus } from '../bus/memory.ts'
 import type { NewSession, Session } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
-import { testScope as scope } from '../store/testing.ts'
+import { testScope as scope, temporaryStore } from '../store/testing.ts'
 import { Gateway } from './gateway.ts'
 import type { Role } from './half.ts'
 import { decode, FakeConnection, readableLog, word } from './testing.ts'
@@ -149,4 +149,14 @@ export function closings(
     const { SessionId, Output } = channelClosedPayload.decode(payload)
     return { SessionId, Output }
   })
+}
+
+/** One store for the tests of a file; each call gives a gateway over it, with a clock of its own unless it gets one. */
+export function gateways(): (clock?: ManualClock) => GatewayForTest {
+  let opened: Awaited<ReturnType<typeof temporaryStore>>
+  beforeAll(async () => {
+    opened = await temporaryStore()
+  })
+  afterAll(() => opened.dispose())
+  return clock => new GatewayForTest(opened.store, clock)
 }

@@ -1,23 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Store } from '../store/store.ts'
-import { testScope as scope, temporaryStore } from '../store/testing.ts'
+import { describe, expect, test } from 'vitest'
+import { testScope as scope } from '../store/testing.ts'
 import { RECONCILE_INTERVAL } from './gateway.ts'
-import { closings, eventually, GatewayForTest } from './gateway-testing.ts'
+import { closings, eventually, gateways } from './gateway-testing.ts'
 import { output } from './testing.ts'
 
 const MINUTE = 60_000
 
-let store: Store
-let dispose: () => Promise<void>
-
-beforeAll(async () => {
-  ;({ store, dispose } = await temporaryStore())
-})
-afterAll(() => dispose())
-
-function setUp(): GatewayForTest {
-  return new GatewayForTest(store)
-}
+const setUp = gateways()
 
 describe('after a restart', () => {
   test('sessions that ran go on, however old they are', async () => {
@@ -26,10 +15,10 @@ describe('after a restart', () => {
     const session = await before.start(node)
     before.attach(session, 'agent')
     await eventually(() => before.status(session)).toBe('Connected')
-    await store.sessions.setAgreed(scope, session.sessionId, { payload: 1, window: 1 })
+    await before.store.sessions.setAgreed(scope, session.sessionId, { payload: 1, window: 1 })
     before.gateway.close()
     before.clock.advance(10 * MINUTE)
-    const after = new GatewayForTest(store, before.clock)
+    const after = setUp(before.clock)
     await after.gateway.restore()
     expect(await after.isOnline(node)).not.toBe(true)
     after.clock.advance(4 * MINUTE)
@@ -45,7 +34,10 @@ describe('after a restart', () => {
     const before = setUp()
     const node = await before.node()
     const session = await before.start(node)
-    await store.sessions.setStatus(scope, session.sessionId, 'Terminating', { now: 1, details: 'over' })
+    await before.store.sessions.setStatus(scope, session.sessionId, 'Terminating', {
+      now: 1,
+      details: 'over',
+    })
     const after = setUp()
     await after.gateway.restore()
     expect(await after.session(session)).toMatchObject({ status: 'Terminated', details: 'over' })

@@ -1,26 +1,23 @@
 import { taskAcknowledgePayload } from '@sallyport/protocol/control-channel'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { sessionSubject } from '../bus/bus.ts'
 import type { Session } from '../store/sessions.ts'
-import type { Store } from '../store/store.ts'
-import { testScope as scope, temporaryStore } from '../store/testing.ts'
+import { testScope as scope } from '../store/testing.ts'
 import { DISCONNECTED_AFTER } from './client-presence.ts'
-import { agentSessions, closings, eventually, GatewayForTest, result, timing } from './gateway-testing.ts'
+import {
+  agentSessions,
+  closings,
+  eventually,
+  type GatewayForTest,
+  gateways,
+  result,
+  timing,
+} from './gateway-testing.ts'
 import { decode, output, sessionState } from './testing.ts'
 
 const MINUTE = 60_000
 
-let store: Store
-let dispose: () => Promise<void>
-
-beforeAll(async () => {
-  ;({ store, dispose } = await temporaryStore())
-})
-afterAll(() => dispose())
-
-function setUp(): GatewayForTest {
-  return new GatewayForTest(store)
-}
+const setUp = gateways()
 
 describe('a session', () => {
   test('reaches the node as a task, once, and its two ends each other', async () => {
@@ -228,7 +225,7 @@ describe("a node's word which sessions it has", () => {
   async function running(server: GatewayForTest, node: string): Promise<Session> {
     const session = await server.start(node)
     // CreateDataChannel: the node need not be told again.
-    await store.tasks.deleteForSession(scope, session.sessionId, 'start-session')
+    await server.store.tasks.deleteForSession(scope, session.sessionId, 'start-session')
     server.attach(session, 'agent')
     await eventually(() => server.status(session)).toBe('Connected')
     return session
@@ -330,7 +327,7 @@ describe('the status of a session', () => {
     const now = first.clock.now()
     const token = { clientTokenHash: 'hash', clientTokenExpiresAt: now + MINUTE }
     const session = await first.start(await first.node(), token)
-    await store.sessions.useClientToken(scope, session.sessionId, 'hash', now)
+    await first.store.sessions.useClientToken(scope, session.sessionId, 'hash', now)
     first.attach(session, 'client')
     first.attach(session, 'agent')
     await eventually(() => first.status(session)).toBe('Connected')

@@ -1,24 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { nodeSubject } from '../bus/bus.ts'
 import type { Session } from '../store/sessions.ts'
-import type { Store } from '../store/store.ts'
 import { testScope as scope, temporaryStore } from '../store/testing.ts'
-import { closings, eventually, GatewayForTest, timing } from './gateway-testing.ts'
+import { closings, eventually, GatewayForTest, gateways, timing } from './gateway-testing.ts'
 import { FakeConnection } from './testing.ts'
 
 const MINUTE = 60_000
 
-let store: Store
-let dispose: () => Promise<void>
-
-beforeAll(async () => {
-  ;({ store, dispose } = await temporaryStore())
-})
-afterAll(() => dispose())
-
-function setUp(): GatewayForTest {
-  return new GatewayForTest(store)
-}
+const setUp = gateways()
 
 describe('the presence of a node', () => {
   test('begins with its control channel, and ends a moment after it', async () => {
@@ -45,7 +34,7 @@ describe('the presence of a node', () => {
     second.lose()
     await server.online(node)
     server.clock.advance(MINUTE)
-    await store.nodes.list(scope, { limit: 1 })
+    await server.store.nodes.list(scope, { limit: 1 })
     expect(await server.isOnline(node)).toBe(true)
     expect(server.gateway.nodeCount).toBe(1)
     expect(server.log.lines.map(({ msg }) => msg)).not.toContain('node offline')
@@ -56,7 +45,7 @@ describe('the presence of a node', () => {
     const node = await server.node()
     const first = await server.online(node)
     server.clock.setBack(24 * 60 * MINUTE)
-    const restarted = new GatewayForTest(store, server.clock)
+    const restarted = setUp(server.clock)
     const second = await restarted.online(node)
     expect(second.closedWith).toBeUndefined()
     expect(await restarted.isOnline(node)).toBe(true)
@@ -69,7 +58,7 @@ describe('the presence of a node', () => {
   test('does not begin for a node that is not registered, or not any more', async () => {
     const server = setUp()
     const node = await server.node()
-    await store.nodes.deregister(scope, node, 1)
+    await server.store.nodes.deregister(scope, node, 1)
     for (const id of [node, 'mi-00000000000000000']) {
       const connection = await server.online(id)
       expect(connection.closedWith).toEqual({ code: 1008, reason: 'this node is not registered' })
@@ -109,7 +98,7 @@ describe('a node that is deregistered', () => {
     const sessions = [await server.start(node), await server.start(node)]
     await server.clock.play(100)
     const clients = sessions.map(session => server.attach(session, 'client'))
-    await store.nodes.deregister(scope, node, 1)
+    await server.store.nodes.deregister(scope, node, 1)
     await server.bus.publish(nodeSubject(scope, node), { type: 'deregistered' })
     await eventually(async () => {
       await server.clock.play(50)
@@ -140,8 +129,8 @@ describe('a node that is deregistered', () => {
     const server = setUp()
     const node = await server.node()
     const session = await server.start(node)
-    await store.nodes.deregister(scope, node, 1)
-    await new GatewayForTest(store).gateway.restore()
+    await server.store.nodes.deregister(scope, node, 1)
+    await setUp().gateway.restore()
     expect(await server.session(session)).toMatchObject({
       status: 'Terminated',
       details: `${node} was deregistered.`,

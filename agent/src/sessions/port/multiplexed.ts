@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import { ProtocolError } from '@sallyport/protocol/errors'
 import { PayloadFlag, PayloadType } from '@sallyport/protocol/message-types'
 import { encodeFlag } from '@sallyport/protocol/payloads'
 import { SmuxSession } from '@sallyport/protocol/smux/session'
@@ -92,34 +91,18 @@ export class Multiplexed implements PortMode {
 
   /** Just this stream ends. Stock clients print a notice for the flag, which cannot say more (data-plane.md 15.4). */
   #refuse(stream: SmuxStream, error: Error): void {
-    const { destination, onRefused } = this.#options
+    const { channel, destination, onRefused } = this.#options
     const what =
       error instanceof ForbiddenDestination ? `${destination.label}: ${error.message}` : error.message
     const reason = `cannot connect to ${what}`
     onRefused(reason)
-    if (this.#version === 1) this.#guarded(() => this.#sendConnectError())
+    if (this.#version === 1 && !this.#stopped) {
+      channel.sendWhole(PayloadType.flag, encodeFlag(PayloadFlag.connectToPortError))
+    }
     stream.reset(reason)
   }
 
-  #sendConnectError(): boolean {
-    const { channel } = this.#options
-    channel.sendWhole(PayloadType.flag, encodeFlag(PayloadFlag.connectToPortError))
-    return channel.writable
-  }
-
   #send(parts: readonly Uint8Array[]): boolean {
-    return this.#guarded(() => this.#options.channel.sendParts(PayloadType.output, parts))
-  }
-
-  /** A client that provokes frames and acknowledges none meets the bound of the channel: that ends its session. */
-  #guarded(send: () => boolean): boolean {
-    if (this.#stopped) return false
-    try {
-      return send()
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error
-      this.#options.onEnd(error.message)
-      return false
-    }
+    return !this.#stopped && this.#options.channel.sendParts(PayloadType.output, parts)
   }
 }
