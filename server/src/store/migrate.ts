@@ -2,12 +2,14 @@ import { type Kysely, type Migration, Migrator } from 'kysely'
 import { StoreError } from './errors.ts'
 import * as initial from './migrations/0001-initial.ts'
 import * as sessionQuotas from './migrations/0002-session-quotas.ts'
+import * as identities from './migrations/0003-identities.ts'
 import type { Schema } from './schema.ts'
 
 // In code rather than read from a folder, since a bundle has no folder. Names order them and are never changed.
 const migrations: Record<string, Migration> = {
   '0001-initial': initial,
   '0002-session-quotas': sessionQuotas,
+  '0003-identities': identities,
 }
 
 /** Brings the database to the newest schema. Throws StoreError and leaves it as it was when that fails. */

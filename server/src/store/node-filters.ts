@@ -22,6 +22,11 @@ type NodeQuery = SelectQueryBuilder<Schema, 'nodes', NodeRow>
 /** Under which resource types the two kinds of node carry their tags. */
 export const nodeResourceTypes = { 'managed-instance': 'ManagedInstance', instance: 'Instance' } as const
 
+/** The ids of the two kinds differ. */
+export function kindOfNode(nodeId: string): NodeRow['kind'] {
+  return nodeId.startsWith('i-') ? 'instance' : 'managed-instance'
+}
+
 const listed = {
   nodeIds: 'nodeId',
   names: 'name',

@@ -23,6 +23,14 @@ export type NodeInformation = Partial<
   >
 >
 
+/** What decides which role a node has. */
+export type RoleHolder = Pick<NodeRow, 'nodeId' | 'kind' | 'iamRole'>
+
+/** Of the many at once that a query may name. */
+const IDS_AT_ONCE = 500
+/** For people who look at it; with every request of every node it would be a write each. */
+const SEEN_INTERVAL_MS = 60_000
+
 const neverSeen = {
   activationId: null,
   iamRole: null,
@@ -43,6 +51,7 @@ const neverSeen = {
   connectionServer: null,
   connectedAt: null,
   disconnectedAt: null,
+  lastSeenAt: null,
 }
 
 export function nodesIn(db: Kysely<Schema>) {
@@ -98,12 +107,32 @@ export function nodesIn(db: Kysely<Schema>) {
       return update(scope, nodeId, { ...information, lastPingAt: now })
     },
 
-    updateRole(
-      scope: Scope,
-      nodeId: string,
-      role: { iamRole: string; roleId: string | null },
-    ): Promise<boolean> {
-      return update(scope, nodeId, role)
+    /** Of registered nodes: in any order, without those that are not there. */
+    async roleHolders(scope: Scope, nodeIds: readonly string[]): Promise<RoleHolder[]> {
+      const found: RoleHolder[] = []
+      for (let at = 0; at < nodeIds.length; at += IDS_AT_ONCE) {
+        const some = await db
+          .selectFrom('nodes')
+          .select(['nodeId', 'kind', 'iamRole'])
+          .where('accountId', '=', scope.accountId)
+          .where('region', '=', scope.region)
+          .where('nodeId', 'in', nodeIds.slice(at, at + IDS_AT_ONCE))
+          .where('deregisteredAt', 'is', null)
+          .execute()
+        found.push(...some)
+      }
+      return found
+    },
+
+    /** Its agent proved its key at `now`; kept to the minute. */
+    async seen(scope: Scope, node: Pick<NodeRow, 'nodeId' | 'lastSeenAt'>, now: number): Promise<void> {
+      const { nodeId, lastSeenAt } = node
+      if (lastSeenAt !== null && Math.abs(now - lastSeenAt) < SEEN_INTERVAL_MS) return
+      await update(scope, nodeId, { lastSeenAt: now })
+    },
+
+    updateRole(scope: Scope, nodeId: string, iamRole: string): Promise<boolean> {
+      return update(scope, nodeId, { iamRole })
     },
 
     updatePublicKey(scope: Scope, nodeId: string, publicKey: string): Promise<boolean> {

@@ -6,6 +6,16 @@
 export type Schema = {
   users: UserRow
   accessKeys: AccessKeyRow
+  userGroups: UserGroupRow
+  groupMembers: GroupMemberRow
+  roles: RoleRow
+  managedPolicies: ManagedPolicyRow
+  policyVersions: PolicyVersionRow
+  attachedPolicies: AttachedPolicyRow
+  inlinePolicies: InlinePolicyRow
+  instanceProfiles: InstanceProfileRow
+  profileAssociations: ProfileAssociationRow
+  loginProfiles: LoginProfileRow
   activations: ActivationRow
   nodes: NodeRow
   tags: TagRow
@@ -13,6 +23,7 @@ export type Schema = {
   tasks: TaskRow
   documents: DocumentRow
   secrets: SecretRow
+  milestones: MilestoneRow
 }
 
 /** Where a record belongs. Every query carries one. */
@@ -20,7 +31,14 @@ export type Scope = { accountId: string; region: string }
 
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
 
-export type UserRow = Scope & { userName: string; userId: string; path: string; createdAt: number }
+export type UserRow = Scope & {
+  userName: string
+  userId: string
+  path: string
+  createdAt: number
+  /** ARN of a managed policy. */
+  permissionsBoundary: string | null
+}
 
 export type AccessKeyRow = Scope & {
   accessKeyId: string
@@ -29,6 +47,87 @@ export type AccessKeyRow = Scope & {
   status: 'Active' | 'Inactive'
   createdAt: number
   lastUsedAt: number | null
+  lastUsedService: string | null
+  lastUsedRegion: string | null
+}
+
+export type UserGroupRow = Scope & { groupName: string; groupId: string; path: string; createdAt: number }
+
+export type GroupMemberRow = Scope & { groupName: string; userName: string }
+
+export type RoleRow = Scope & {
+  roleName: string
+  roleId: string
+  path: string
+  description: string | null
+  /** JSON, as it was written. */
+  trustPolicy: string
+  /** Seconds. */
+  maxSessionDuration: number
+  permissionsBoundary: string | null
+  createdAt: number
+  lastUsedAt: number | null
+  lastUsedRegion: string | null
+}
+
+export type ManagedPolicyRow = Scope & {
+  policyName: string
+  policyId: string
+  policyArn: string
+  path: string
+  description: string | null
+  defaultVersion: number
+  /** The highest number that a version ever had: numbers are not used again. */
+  latestVersion: number
+  createdAt: number
+  updatedAt: number
+}
+
+export type PolicyVersionRow = Scope & {
+  policyName: string
+  version: number
+  /** JSON, as it was written. */
+  document: string
+  createdAt: number
+}
+
+/** What can have policies. */
+export type PolicyOwner = 'user' | 'group' | 'role'
+
+export type AttachedPolicyRow = Scope & {
+  ownerType: PolicyOwner
+  ownerName: string
+  policyArn: string
+  attachedAt: number
+}
+
+export type InlinePolicyRow = Scope & {
+  ownerType: PolicyOwner
+  ownerName: string
+  policyName: string
+  document: string
+}
+
+export type InstanceProfileRow = Scope & {
+  profileName: string
+  profileId: string
+  path: string
+  roleName: string | null
+  createdAt: number
+}
+
+export type ProfileAssociationRow = Scope & {
+  associationId: string
+  nodeId: string
+  profileName: string
+  createdAt: number
+}
+
+export type LoginProfileRow = Scope & {
+  userName: string
+  passwordHash: string
+  passwordResetRequired: number
+  createdAt: number
 }
 
 export type ActivationRow = Scope & {
@@ -69,6 +168,8 @@ export type NodeRow = Scope & {
   connectionServer: string | null
   connectedAt: number | null
   disconnectedAt: number | null
+  /** When its agent last proved its key, connected or not. */
+  lastSeenAt: number | null
 }
 
 export type TagRow = Scope & { resourceType: string; resourceId: string; tagKey: string; tagValue: string }
@@ -104,6 +205,8 @@ export type SessionRow = Scope & {
   agreed: string | null
   runAsUser: string | null
   dataPlane: string | null
+  /** Who started it and in which circumstances, for deciding again whether it is allowed. */
+  authority: string | null
 }
 
 export type TaskRow = Scope & {
@@ -131,3 +234,5 @@ export type DocumentRow = Scope & {
 }
 
 export type SecretRow = Scope & { name: string; value: string }
+
+export type MilestoneRow = Scope & { milestone: string; reachedAt: number }

@@ -22,5 +22,16 @@ export function secretsIn(db: Kysely<Schema>) {
         .executeTakeFirstOrThrow()
       return new Uint8Array(Buffer.from(value, 'base64'))
     },
+
+    /** The accounts and regions of all servers that ever used this store: each has secrets. */
+    scopes(): Promise<Scope[]> {
+      return db
+        .selectFrom('secrets')
+        .select(['accountId', 'region'])
+        .distinct()
+        .orderBy('accountId')
+        .orderBy('region')
+        .execute()
+    },
   }
 }

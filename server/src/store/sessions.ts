@@ -6,7 +6,7 @@ import { applySessionFilters, type SessionFilters, type SessionState } from './s
 import { enforceQuotas, type SessionQuotas } from './session-quotas.ts'
 import { insertTask, type NewTask } from './tasks.ts'
 
-type JsonColumns = 'documentContent' | 'parameters' | 'agreed' | 'dataPlane'
+type JsonColumns = 'documentContent' | 'parameters' | 'agreed' | 'dataPlane' | 'authority'
 
 export type Session = Omit<SessionRow, JsonColumns> & Record<JsonColumns, Json>
 
@@ -18,6 +18,7 @@ type Settable =
   | 'maxDurationMs'
   | 'runAsUser'
   | 'dataPlane'
+  | 'authority'
   | 'clientTokenHash'
   | 'clientTokenExpiresAt'
 
@@ -49,6 +50,7 @@ const atStart = {
   agreed: null,
   runAsUser: null,
   dataPlane: null,
+  authority: null,
 }
 
 export function sessionsIn(db: Kysely<Schema>) {
@@ -165,7 +167,7 @@ async function insertSession(
   session: NewSession,
 ): Promise<Session> {
   const stored: Session = { ...atStart, ...session, accountId, region }
-  const { documentContent, parameters, dataPlane } = stored
+  const { documentContent, parameters, dataPlane, authority } = stored
   await db
     .insertInto('sessions')
     .values({
@@ -174,6 +176,7 @@ async function insertSession(
       parameters: toColumn(parameters),
       agreed: null,
       dataPlane: dataPlane === null ? null : toColumn(dataPlane),
+      authority: authority === null ? null : toColumn(authority),
     })
     .execute()
   return stored
@@ -186,5 +189,6 @@ function toSession(row: SessionRow): Session {
     parameters: fromColumn(row.parameters),
     agreed: row.agreed === null ? null : fromColumn(row.agreed),
     dataPlane: row.dataPlane === null ? null : fromColumn(row.dataPlane),
+    authority: row.authority === null ? null : fromColumn(row.authority),
   }
 }

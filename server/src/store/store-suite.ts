@@ -3,7 +3,7 @@ import type { Scope } from './schema.ts'
 import type { Store } from './store.ts'
 import { activation, document, node, session } from './suite-examples.ts'
 
-/** What every store does, whatever database is under it, but for sessions (session-suite.ts). `open` gives an empty or a used store; scopes are fresh. */
+/** What every store does, whatever database is under it, but for sessions (session-suite.ts) and people (people-suite.ts). `open` gives an empty or a used store; scopes are fresh. */
 export function storeSuite(name: string, open: () => Promise<Store>): void {
   describe(name, () => {
     let store: Store
@@ -258,57 +258,6 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       expect(await store.tags.list(scope, 'User', 'alice')).toEqual([{ Key: 'a', Value: '1' }])
       await change(['a'], '2')
       expect(await store.tags.list(scope, 'User', 'alice')).toEqual([{ Key: 'b', Value: '2' }])
-    })
-
-    describe('principals', () => {
-      test('a key leads to its user, and its use is remembered', async () => {
-        const accessKeyId = `AKIA${scope.accountId}`
-        const user = { userName: 'ada', userId: 'AIDA1', path: '/', createdAt: 1 }
-        expect(await store.principals.countUsers(scope)).toBe(0)
-        await store.principals.createUser(scope, user)
-        expect(await store.principals.countUsers(scope)).toBe(1)
-        expect(await store.principals.getUser(scope, 'ada')).toEqual({ ...scope, ...user })
-        const key = { accessKeyId, userName: 'ada', sealedSecret: 'sealed', createdAt: 2 }
-        await store.principals.createAccessKey(scope, key)
-        await store.principals.touchKey(scope, accessKeyId, 100_000)
-        await store.principals.touchKey(scope, accessKeyId, 100_001)
-        expect(await store.principals.findAccessKey(accessKeyId)).toEqual({
-          ...scope,
-          ...key,
-          status: 'Active',
-          lastUsedAt: 100_000,
-          user: { userName: 'ada', userId: 'AIDA1', path: '/' },
-        })
-        await store.principals.touchKey(scope, accessKeyId, 160_000)
-        expect((await store.principals.findAccessKey(accessKeyId))?.lastUsedAt).toBe(160_000)
-        expect(await store.principals.findAccessKey('AKIANONE')).toBeUndefined()
-      })
-
-      test('a key needs a user, and its id is unique across accounts', async () => {
-        const key = {
-          accessKeyId: `AKIB${scope.accountId}`,
-          userName: 'ada',
-          sealedSecret: 's',
-          createdAt: 2,
-        }
-        await expect(store.principals.createAccessKey(scope, key)).rejects.toMatchObject({
-          code: 'constraint',
-        })
-        for (const where of [scope, ...elsewhere()]) {
-          await store.principals.createUser(where, {
-            userName: 'ada',
-            userId: 'AIDA1',
-            path: '/',
-            createdAt: 1,
-          })
-        }
-        await store.principals.createAccessKey(scope, key)
-        for (const other of elsewhere()) {
-          await expect(store.principals.createAccessKey(other, key)).rejects.toMatchObject({
-            code: 'constraint',
-          })
-        }
-      })
     })
 
     describe('documents', () => {

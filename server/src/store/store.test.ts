@@ -5,6 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { instanceSuite } from './instance-suite.ts'
+import { peopleSuite } from './people-suite.ts'
+import { policySuite } from './policy-suite.ts'
+import { roleSuite } from './role-suite.ts'
 import { sessionSuite } from './session-suite.ts'
 import { openStore } from './store.ts'
 import { storeSuite } from './store-suite.ts'
@@ -20,6 +24,10 @@ afterAll(() => rm(directory, { recursive: true }))
 const openSuiteStore = () => openStore({ path: join(directory, 'suite', 'store.db') })
 storeSuite('a store in SQLite', openSuiteStore)
 sessionSuite('sessions in SQLite', openSuiteStore)
+peopleSuite('people in SQLite', openSuiteStore)
+roleSuite('roles in SQLite', openSuiteStore)
+instanceSuite('instances in SQLite', openSuiteStore)
+policySuite('policies in SQLite', openSuiteStore)
 
 test('the files are private and the content survives a restart', async () => {
   const path = join(directory, 'private', 'store.db')
@@ -31,7 +39,7 @@ test('the files are private and the content survives a restart', async () => {
   }
   await first.close()
   await first.close()
-  await expect(first.principals.countUsers(scope)).rejects.toThrow()
+  await expect(first.users.count(scope)).rejects.toThrow()
   const second = await openStore({ path })
   expect(await second.secrets.getOrCreate(scope, 'x', 16)).toEqual(secret)
   await second.close()

@@ -1,8 +1,11 @@
 import type { Kysely } from 'kysely'
+import { inTransaction } from './in-transaction.ts'
+import { type Page, type PageRequest, rowsToRead, startAfter, toPage } from './pages.ts'
 import type { Schema, Scope } from './schema.ts'
 
 /** As the AWS APIs spell it. */
 export type Tag = { Key: string; Value: string }
+export type ResourceTag = Tag & { resourceId: string }
 
 export function tagsIn(db: Kysely<Schema>) {
   const rows = (scope: Scope, resourceType: string, resourceIds: string[]) =>
@@ -69,6 +72,21 @@ export function tagsIn(db: Kysely<Schema>) {
       })
     },
 
+    /** `change` by what `plan` makes of the present tags, in one step. What it throws is thrown, and nothing changes. */
+    revise(
+      scope: Scope,
+      resourceType: string,
+      resourceId: string,
+      plan: (present: readonly Tag[]) => { removed: string[]; added: Tag[] },
+    ): Promise<void> {
+      return inTransaction(db, async transaction => {
+        const tags = tagsIn(transaction)
+        const { removed, added } = plan(await tags.list(scope, resourceType, resourceId))
+        await tags.remove(scope, resourceType, resourceId, removed)
+        await tags.add(scope, resourceType, resourceId, added)
+      })
+    },
+
     /** Removes every tag of a resource that goes away. */
     async clear(scope: Scope, resourceType: string, resourceId: string): Promise<void> {
       await deletion(scope, resourceType, resourceId).execute()
@@ -77,6 +95,30 @@ export function tagsIn(db: Kysely<Schema>) {
     /** Ordered by key. */
     async list(scope: Scope, resourceType: string, resourceId: string): Promise<Tag[]> {
       return (await rows(scope, resourceType, [resourceId]).execute()).map(toTag)
+    },
+
+    /** Every tag of every resource of a type, by resource id and key. */
+    async ofType(scope: Scope, resourceType: string, page: PageRequest): Promise<Page<ResourceTag>> {
+      const list = `tags of ${resourceType}`
+      const after = startAfter(list, page, ['string', 'string'])
+      let query = db
+        .selectFrom('tags')
+        .select(['resourceId', 'tagKey', 'tagValue'])
+        .where('accountId', '=', scope.accountId)
+        .where('region', '=', scope.region)
+        .where('resourceType', '=', resourceType)
+      if (after) {
+        const [resourceId, tagKey] = after
+        query = query.where(({ eb, and, or }) =>
+          or([
+            eb('resourceId', '>', resourceId),
+            and([eb('resourceId', '=', resourceId), eb('tagKey', '>', tagKey)]),
+          ]),
+        )
+      }
+      const found = await query.orderBy('resourceId').orderBy('tagKey').limit(rowsToRead(page)).execute()
+      const tags = found.map(row => ({ resourceId: row.resourceId, ...toTag(row) }))
+      return toPage(list, page, tags, last => [last.resourceId, last.Key])
     },
 
     /** The tags of each resource that has any, by resource id. */

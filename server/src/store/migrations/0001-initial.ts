@@ -1,9 +1,7 @@
-import type { CreateTableBuilder, Kysely } from 'kysely'
+import type { Kysely } from 'kysely'
+import { createTable, scopeColumns } from './tables.ts'
 
-type Columns = Readonly<Record<string, string>>
-
-// `?` marks a column that may be null.
-const tables: readonly { name: string; key: string[]; columns: Columns }[] = [
+const tables: readonly { name: string; key: string[]; columns: Readonly<Record<string, string>> }[] = [
   {
     name: 'users',
     key: ['user_name'],
@@ -132,8 +130,6 @@ const indexes: readonly { name: string; table: string; columns: string[] }[] = [
   { name: 'tasks_by_session', table: 'tasks', columns: ['session_id'] },
 ]
 
-const scope = ['account_id', 'region']
-
 export async function up(db: Kysely<unknown>): Promise<void> {
   for (const { name, key, columns } of tables) await createTable(db, name, key, columns).execute()
   await createTable(db, 'access_keys', ['access_key_id'], {
@@ -148,9 +144,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addUniqueConstraint('access_keys_access_key_id', ['access_key_id'])
     .addForeignKeyConstraint(
       'access_keys_user',
-      [...scope, 'user_name'],
+      [...scopeColumns, 'user_name'],
       'users',
-      [...scope, 'user_name'],
+      [...scopeColumns, 'user_name'],
       fk => fk.onDelete('cascade'),
     )
     .execute()
@@ -158,21 +154,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     await db.schema
       .createIndex(name)
       .on(table)
-      .columns([...scope, ...columns])
+      .columns([...scopeColumns, ...columns])
       .execute()
   }
-}
-
-type Table = CreateTableBuilder<string, string>
-
-function createTable(db: Kysely<unknown>, name: string, key: string[], columns: Columns): Table {
-  const all = Object.entries({ account_id: 'text', region: 'text', ...columns })
-  let table: Table = db.schema.createTable(name)
-  for (const [column, type] of all) {
-    const base = type.startsWith('text') ? 'text' : type.startsWith('bigint') ? 'bigint' : 'integer'
-    table = table.addColumn(column, base, definition =>
-      type.endsWith('?') ? definition : definition.notNull(),
-    )
-  }
-  return table.addPrimaryKeyConstraint(`${name}_key`, [...scope, ...key])
 }
