@@ -16,9 +16,13 @@ const taskFields = {
   SessionOwner: 'string?',
   Parameters: 'json?',
   DocumentContent: 'json',
+  Sallyport: 'json?',
 } as const
 const taskRecord = jsonRecord('session task', taskFields)
-/** What an agent is told to start (data-plane.md 7.1). String parameters are plain strings here, never lists. */
+/**
+ * What an agent is told to start (data-plane.md 7.1). String parameters are plain strings here, never lists. `Sallyport`
+ * is ours, stock agents ignore it: `Destinations`, the list of `{ Host, Port }` that policies allowed the session.
+ */
 export type SessionTask = RecordOf<typeof taskFields>
 
 const envelopeRecord = jsonRecord('interactive_shell', {

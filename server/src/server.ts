@@ -4,13 +4,15 @@ import * as https from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import { AwsError } from '@sallyport/protocol/aws/error'
+import { AwsError, authenticationError } from '@sallyport/protocol/aws/error'
 import { type Encoded, encodeJsonError } from '@sallyport/protocol/aws/json'
 import type { Authenticator } from './api/authenticate.ts'
 import type { Dispatch } from './api/dispatch.ts'
-import type { ApiRequest } from './api/request.ts'
+import { type ApiRequest, factsOf } from './api/request.ts'
 import type { ListenAddress } from './config.ts'
 import { type Accept, channelPath } from './gateway/accept.ts'
+import { type NodeRoles, onlineRefusal } from './iam/node-roles.ts'
+import type { NodePrincipal } from './iam/principal.ts'
 import { ListenError } from './listen-error.ts'
 import type { Logger } from './logger.ts'
 import type { ListenerCertificates } from './tls/listener-certificates.ts'
@@ -34,6 +36,7 @@ export type ServerParts = {
   authenticator: Authenticator
   dispatch: Dispatch
   accept: Accept
+  nodeRoles: Pick<NodeRoles, 'missingOf'>
   logger: Logger
   publicUrl: string | undefined
 }
@@ -122,7 +125,9 @@ export class Server {
   ): Promise<void> {
     const id = randomUUID()
     const gone = new AbortController()
-    response.on('close', () => gone.abort())
+    response.on('close', () => {
+      if (!response.writableFinished) gone.abort()
+    })
     try {
       await this.#serving
       const own = this.#ownPage(request)
@@ -172,7 +177,10 @@ export class Server {
     try {
       await this.#serving
       const principal = await this.#parts.authenticator.authenticate(api, 'restXml', 'ssmmessages')
-      if (path.kind === 'control' && principal.kind !== 'node') return refuseUpgrade(socket, 403, 'Forbidden')
+      if (path.kind === 'control') {
+        if (principal.kind !== 'node') return refuseUpgrade(socket, 403, 'Forbidden')
+        await this.#checkOnline(principal, api)
+      }
       this.#parts.accept.upgrade(request, socket, head, path, principal)
     } catch (error) {
       if (error instanceof AwsError) {
@@ -185,6 +193,13 @@ export class Server {
       this.#parts.logger.error({ requestId: id, err: error }, 'upgrade failed')
       refuseUpgrade(socket, 500, 'Internal Server Error')
     }
+  }
+
+  /** Agents were told at CreateControlChannel; what a role lost since then they learn from the same words here. */
+  async #checkOnline({ nodeId }: NodePrincipal, request: ApiRequest): Promise<void> {
+    const lack = await this.#parts.nodeRoles.missingOf(nodeId, factsOf(request, Date.now()))
+    if (lack === undefined) return
+    throw authenticationError('access-denied', 'restXml', onlineRefusal(nodeId, lack))
   }
 
   #apiRequest(
@@ -210,6 +225,7 @@ export class Server {
       // Whatever a caller says here is in what it signed, and it alone is told to come back there.
       origin: this.#parts.publicUrl ?? `${scheme}://${host}`,
       remoteAddress: request.socket.remoteAddress ?? '',
+      secure: request.socket instanceof TLSSocket,
       gone,
     }
   }

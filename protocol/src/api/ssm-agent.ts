@@ -6,6 +6,15 @@ import { tags } from './tags.ts'
 // Bounds are generous where an agent fills in what it finds on its machine: a refused UpdateInstanceInformation
 // makes it hibernate for minutes (control-plane.md 8.2).
 
+/** What an agent cannot do without: it reports itself, and opens its channels (control-plane.md 8, 11). */
+export const NODE_ACTIONS = [
+  'ssm:UpdateInstanceInformation',
+  'ssmmessages:CreateControlChannel',
+  'ssmmessages:OpenControlChannel',
+  'ssmmessages:CreateDataChannel',
+  'ssmmessages:OpenDataChannel',
+] as const
+
 const publicKey = s.string({ min: 1, max: 4096 })
 const text = s.string({ max: MAX_TEXT })
 
@@ -19,12 +28,18 @@ const registerManagedInstance = s.structure(
     PublicKeyType: s.string({ enum: ['Rsa'] }),
     IamRole: s.string({ max: 64 }),
     Tags: tags,
+    /** Ours: the node becomes an instance (`i-…`), whose role is that of an instance profile. */
+    AsInstance: s.boolean(),
   },
   { required: ['Fingerprint', 'PublicKey'] },
 )
 
 const requestManagedInstanceRoleToken = s.structure(
-  { Fingerprint: s.string({ min: 1, max: 128 }) },
+  {
+    Fingerprint: s.string({ min: 1, max: 128 }),
+    /** Ours: seconds to wait for the answer until the node may be online. */
+    WaitUntilAble: s.integer({ min: 0, max: 50 }),
+  },
   { required: ['Fingerprint'] },
 )
 
@@ -79,6 +94,10 @@ export type RequestManagedInstanceRoleTokenOutput = {
   readonly SessionToken: string
   readonly TokenExpirationDate: Timestamp
   readonly UpdateKeyPair: boolean
+  /** Ours: why the node may not be online, if it may not. */
+  readonly Lacking?: string | undefined
+  /** Ours: which of NODE_ACTIONS the node's role does not allow, if it has a role. */
+  readonly LackingActions?: readonly string[] | undefined
 }
 
 /** Agents dereference `Name` and `DocumentVersion` (control-plane.md 8.5). */

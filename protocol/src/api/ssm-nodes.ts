@@ -39,12 +39,21 @@ const deleteActivation = s.structure({ ActivationId: activationId }, { required:
 const deregisterManagedInstance = s.structure(
   {
     InstanceId: s.string({
-      min: 20,
+      // AWS deregisters managed instances only; ours that are enrolled as EC2 instances go the same way.
+      min: 19,
       max: 124,
-      pattern: '(^mi-[0-9a-f]{17}$)|(^eks_c:[0-9A-Za-z][A-Za-z0-9\\-_]{0,99}_\\w{17}$)',
+      pattern: '(^m?i-[0-9a-f]{17}$)|(^eks_c:[0-9A-Za-z][A-Za-z0-9\\-_]{0,99}_\\w{17}$)',
     }),
   },
   { required: ['InstanceId'] },
+)
+
+const updateManagedInstanceRole = s.structure(
+  {
+    InstanceId: s.string({ min: 20, max: 20, pattern: '^mi-[0-9a-f]{17}$' }),
+    IamRole: s.string({ min: 1, max: 64 }),
+  },
+  { required: ['InstanceId', 'IamRole'] },
 )
 
 const filterValues = s.list(s.string({ min: 1, max: 1024 }), { min: 1, max: 100 })
@@ -140,6 +149,7 @@ export const nodeOperations = {
   DescribeActivations: { input: describeActivations },
   DeleteActivation: { input: deleteActivation },
   DeregisterManagedInstance: { input: deregisterManagedInstance },
+  UpdateManagedInstanceRole: { input: updateManagedInstanceRole },
   DescribeInstanceInformation: { input: describeInstanceInformation },
   ListAssociations: { input: listAssociations },
   AddTagsToResource: { input: addTagsToResource },
@@ -151,6 +161,7 @@ export type CreateActivationInput = Infer<typeof createActivation>
 export type DescribeActivationsInput = Infer<typeof describeActivations>
 export type DeleteActivationInput = Infer<typeof deleteActivation>
 export type DeregisterManagedInstanceInput = Infer<typeof deregisterManagedInstance>
+export type UpdateManagedInstanceRoleInput = Infer<typeof updateManagedInstanceRole>
 export type DescribeInstanceInformationInput = Infer<typeof describeInstanceInformation>
 export type ListAssociationsInput = Infer<typeof listAssociations>
 export type AddTagsToResourceInput = Infer<typeof addTagsToResource>

@@ -189,7 +189,7 @@ function parseSignedHeaders(request: HttpRequest, text: string): string[] {
 }
 
 function checkedSignature(signature: string, accessKeyId: string): string {
-  const rsa = accessKeyId.startsWith('mi-')
+  const rsa = /^m?i-/.test(accessKeyId)
   const valid = rsa ? /^[A-Za-z0-9+/]{1,1024}={0,2}$/.test(signature) : /^[0-9a-f]{64}$/.test(signature)
   if (!valid) throw incomplete(`Signature must be ${rsa ? 'base64' : '64 lower-case hex digits'}`)
   return signature

@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Credentials } from '@sallyport/protocol/aws/sigv4'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { testScope as scope } from '../store/testing.ts'
 import type { ApiRequest } from './request.ts'
 import { type ApiForTest, HOST, nodeKeys, openApi, read, spki } from './testing.ts'
@@ -38,22 +39,18 @@ describe('a user', () => {
     const mixed = { ...alice, secretAccessKey: api.administrator.secretAccessKey }
     expect((await send(api.signed(sessions(), stranger))).code).toBe('UnrecognizedClientException')
     expect((await send(api.signed(sessions(), mixed))).code).toBe('InvalidSignatureException')
-    await api.store.db
-      .updateTable('accessKeys')
-      .set({ status: 'Inactive' })
-      .where('accessKeyId', '=', alice.accessKeyId)
-      .execute()
-    expect((await send(api.signed(sessions(), alice))).code).toBe('UnrecognizedClientException')
+    await api.store.accessKeys.setStatus(scope, 'alice', alice.accessKeyId, 'Inactive')
+    api.accessCache.forget()
+    const inactive = await send(api.signed(sessions(), alice))
+    expect(inactive.code).toBe('UnrecognizedClientException')
+    expect(inactive.message).toContain(`access key ${alice.accessKeyId} was deactivated`)
+    const guess = await send(api.signed(sessions(), { ...alice, secretAccessKey: 'x' }))
+    expect(guess.message).not.toContain('deactivated')
 
     const foreign = { ...scope, accountId: '210987654321' }
-    await api.store.principals.createUser(foreign, {
-      userName: 'eve',
-      userId: 'AIDAEVE',
-      path: '/',
-      createdAt: 0,
-    })
+    await api.store.users.create(foreign, { userName: 'eve', userId: 'AIDAEVE', path: '/', createdAt: 0 })
     const sealedSecret = api.sealing.seal('secret', 'AKIAEVE')
-    await api.store.principals.createAccessKey(foreign, {
+    await api.store.accessKeys.create(foreign, {
       accessKeyId: 'AKIAEVE',
       userName: 'eve',
       sealedSecret,
@@ -61,6 +58,18 @@ describe('a user', () => {
     })
     const eve = { accessKeyId: 'AKIAEVE', secretAccessKey: 'secret' }
     expect((await send(api.signed(sessions(), eve))).code).toBe('UnrecognizedClientException')
+  })
+
+  test('has a secret that is opened once, and read again after a change', async () => {
+    const { accessKeyId } = await api.user('often')
+    const often = { accessKeyId, secretAccessKey: 'secret of often' }
+    const open = vi.spyOn(api.sealing, 'open')
+    for (let i = 0; i < 3; i++) expect((await send(api.signed(sessions(), often))).status).toBe(200)
+    expect(open).toHaveBeenCalledTimes(1)
+    api.accessCache.forget()
+    expect((await send(api.signed(sessions(), often))).status).toBe(200)
+    expect(open).toHaveBeenCalledTimes(2)
+    open.mockRestore()
   })
 
   test('is refused five minutes and a second off, either way, with the way to go on', async () => {
@@ -103,6 +112,61 @@ describe('a user', () => {
     for (const change of changes) {
       expect((await send({ ...good, ...change })).code).toBe('InvalidSignatureException')
     }
+  })
+})
+
+describe('wrong signatures', () => {
+  const FREE = 100
+  const from = (remoteAddress: string, credentials: Credentials) =>
+    api.handle({
+      ...api.signed(api.jsonRequest('DescribeSessions', { State: 'Active' }), credentials),
+      remoteAddress,
+    })
+  const code = async (address: string, credentials: Credentials) =>
+    read(await from(address, credentials)).code
+  const unknown = { accessKeyId: 'AKIANOBODY', secretAccessKey: 'x' }
+  const wrong = () => ({ ...api.administrator, secretAccessKey: 'x' })
+
+  test('are told no more than that there were too many; the right one is let in all the same', async () => {
+    const address = '198.51.100.7'
+    for (let i = 0; i < FREE; i++) {
+      const guess = i % 2 === 0 ? unknown : wrong()
+      const expected = i % 2 === 0 ? 'UnrecognizedClientException' : 'InvalidSignatureException'
+      expect(await code(address, guess), `${i}`).toBe(expected)
+    }
+    for (const guess of [unknown, wrong()]) {
+      const answer = read(await from(address, guess))
+      expect([answer.code, answer.message]).toEqual(['ThrottlingException', 'Rate exceeded'])
+    }
+    expect(await code(address, api.administrator)).toBeUndefined()
+    expect(await code('198.51.100.8', wrong())).toBe('InvalidSignatureException')
+    const lines = api.lines.filter(({ msg, message }) => `${msg ?? message}`.includes('too many wrong'))
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toMatchObject({ address })
+    api.now += 1_000
+    expect(await code(address, wrong())).toBe('InvalidSignatureException')
+  })
+
+  test('on one key from everywhere are too many too, which does not keep its owner out', async () => {
+    const { accessKeyId, secretAccessKey } = await api.user('target')
+    const guess = { accessKeyId, secretAccessKey: 'x' }
+    for (let i = 0; i < 500; i++) await from(`203.0.113.${i & 255}`, guess)
+    expect(await code('198.51.100.20', guess)).toBe('ThrottlingException')
+    expect(await code('198.51.100.20', { accessKeyId, secretAccessKey })).toBeUndefined()
+  })
+
+  test('of nodes are not verified any more, but for nodes that were right from there', async () => {
+    const [good, bad] = [await api.node(), await api.node()]
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const request = api.jsonRequest('RequestManagedInstanceRoleToken', { Fingerprint: 'fingerprint' })
+    const ask = async (node: string, key: typeof privateKey, remoteAddress = '198.51.100.30') =>
+      read(await api.handle({ ...api.rsaSigned(request, node, key), remoteAddress })).code
+    expect(await ask(good, nodeKeys.privateKey)).toBeUndefined()
+    for (let i = 0; i < FREE; i++) expect(await ask(bad, privateKey)).toBe('AccessDeniedException')
+    expect(await ask(bad, privateKey)).toBe('ThrottlingException')
+    expect(await ask(bad, nodeKeys.privateKey)).toBe('ThrottlingException')
+    expect(await ask(bad, nodeKeys.privateKey, '198.51.100.31')).toBeUndefined()
+    expect(await ask(good, nodeKeys.privateKey)).toBeUndefined()
   })
 })
 
@@ -152,6 +216,30 @@ describe("the credentials of a node's role", () => {
   })
 })
 
+describe('a node', () => {
+  const identity = async (credentials: Credentials) =>
+    String(read(await api.handle(api.signed(form(), credentials, { service: 'sts' }))).body.text)
+
+  test('is who its role makes of it at that moment', async () => {
+    const node = await api.node()
+    const credentials = api.asNode(node)
+    const role = await api.store.roles.get(scope, 'SSMServiceRole')
+    const first = await identity(credentials)
+    expect(first).toContain(`<Arn>arn:aws:sts::${scope.accountId}:assumed-role/SSMServiceRole/${node}</Arn>`)
+    expect(first).toContain(`<UserId>${role?.roleId}:${node}</UserId>`)
+    await api.store.db
+      .updateTable('nodes')
+      .set({ iamRole: 'NoSuchRole' })
+      .where('nodeId', '=', node)
+      .execute()
+    const without = await identity(credentials)
+    expect(without).toContain(`<Arn>arn:aws:sts::${scope.accountId}:assumed-role/none/${node}</Arn>`)
+    expect(await api.code('UpdateInstanceInformation', { InstanceId: node }, credentials)).toBe(
+      'AccessDeniedException',
+    )
+  })
+})
+
 describe('the registered key of a node', () => {
   const tokenRequest = () =>
     api.jsonRequest('RequestManagedInstanceRoleToken', { Fingerprint: 'fingerprint' })
@@ -166,6 +254,21 @@ describe('the registered key of a node', () => {
       await api.handle(api.rsaSigned(tokenRequest(), node, nodeKeys.privateKey, 'elsewhere')),
     )
     expect(other.code).toBe('AccessDeniedException')
+  })
+
+  test('proves an instance as well', async () => {
+    const node = `i-${(await api.node()).slice(3)}`
+    await api.store.db
+      .updateTable('nodes')
+      .set({ nodeId: node, kind: 'instance' })
+      .where('nodeId', '=', `m${node}`)
+      .execute()
+    const code = async (key: typeof nodeKeys.privateKey) =>
+      read(await api.handle(api.rsaSigned(tokenRequest(), node, key))).code
+    expect(await code(nodeKeys.privateKey)).toBeUndefined()
+    expect(await code(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)).toBe(
+      'AccessDeniedException',
+    )
   })
 
   test('is no other key, and no key of a node that was deregistered or never registered', async () => {

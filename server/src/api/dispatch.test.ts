@@ -121,7 +121,7 @@ describe('what does not exist', () => {
       [json('__proto__.x'), 400, 'UnknownOperationException'],
       [json(''), 400, 'UnknownOperationException'],
       [json('DynamoDB_20120810.ListTables'), 400, 'UnknownOperationException'],
-      [form('Action=AssumeRole&Version=2011-06-15'), 400, 'InvalidAction'],
+      [form('Action=AssumeRoot&Version=2011-06-15'), 400, 'InvalidAction'],
       [form('Action=GetCallerIdentity&Version=constructor'), 400, 'InvalidAction'],
       [form(''), 404, 'UnknownOperationException'],
       [{ ...channel('data', 'x'), method: 'GET' }, 404, 'UnknownOperationException'],
@@ -172,7 +172,7 @@ describe('who may call what', () => {
     const denied = await api.call('DescribeSessions', { State: 'Active' }, asNode)
     expect(denied.code).toBe('AccessDeniedException')
     expect(denied.message).toBe(
-      `User: arn:aws:sts::123456789012:assumed-role/SSMServiceRole/${node} is not authorized to perform: ssm:DescribeSessions on resource: * because no identity-based policy allows the ssm:DescribeSessions action`,
+      `User: arn:aws:sts::123456789012:assumed-role/SSMServiceRole/${node} is not authorized to perform: ssm:DescribeSessions on resource: * because it is not for nodes`,
     )
     expect(await api.code('UpdateInstanceInformation', { InstanceId: node }, asNode)).toBe('')
     expect(await api.code('UpdateInstanceInformation', { InstanceId: other }, asNode)).toBe(

@@ -1,31 +1,29 @@
-import { IAM_XMLNS } from '@sallyport/protocol/api/iam'
-import { CREATE_CHANNEL_STATUS } from '@sallyport/protocol/api/ssmmessages'
-import { STS_XMLNS } from '@sallyport/protocol/api/sts'
-import { AwsError, authenticationError, inputError, type WireProtocol } from '@sallyport/protocol/aws/error'
-import { type Encoded, encodeJsonError, encodeJsonResponse } from '@sallyport/protocol/aws/json'
-import { coerceQuery, encodeQueryError, encodeQueryResponse } from '@sallyport/protocol/aws/query'
+import { AwsError, authenticationError, inputError } from '@sallyport/protocol/aws/error'
+import type { Encoded } from '@sallyport/protocol/aws/json'
+import { coerceQuery } from '@sallyport/protocol/aws/query'
 import { checkInput } from '@sallyport/protocol/aws/shape'
-import { encodeXmlError } from '@sallyport/protocol/aws/xml'
-import { utf8 } from '@sallyport/protocol/bytes'
+import { accessSubject } from '../bus/bus.ts'
+import type { AccessCache } from '../iam/access-cache.ts'
 import { describePrincipal, type Principal } from '../iam/principal.ts'
+import { RequestRate } from '../iam/request-rate.ts'
 import type { Logger } from '../logger.ts'
 import { StoreError } from '../store/errors.ts'
+import { encodeError, encodeOutput } from './answer.ts'
 import type { Authenticator } from './authenticate.ts'
+import { actionOf, authorise } from './authorise.ts'
 import type { AnyOperation, OperationContext } from './operation.ts'
-import { operations } from './operations.ts'
-import type { ApiRequest } from './request.ts'
+import { findOperation } from './operations.ts'
+import { type ApiRequest, factsOf } from './request.ts'
 import { inputOf, type Route, routeOf, unknownOperation } from './route.ts'
 
 export type DispatchOptions = {
   authenticator: Authenticator
   logger: Logger
   /** Everything an operation works with, but for the time and the caller's view of us. */
-  context: Omit<OperationContext, 'now' | 'origin' | 'remoteAddress' | 'gone'>
+  context: Omit<OperationContext, 'now' | 'origin' | 'remoteAddress' | 'gone' | 'facts'>
+  accessCache: AccessCache
   now: () => number
 }
-
-/** An answer that is not JSON or XML made from an object: the message gateway's own. */
-export type RawXml = { xml: string }
 
 /**
  * The whole life of a request, in AWS's order: find the operation, authenticate, check the input, authorise, run,
@@ -33,6 +31,7 @@ export type RawXml = { xml: string }
  */
 export class Dispatch {
   readonly #options: DispatchOptions
+  readonly #rate = new RequestRate()
 
   constructor(options: DispatchOptions) {
     this.#options = options
@@ -46,10 +45,11 @@ export class Dispatch {
     let failure: AwsError | undefined
     try {
       route = routeOf(request)
-      const operation = operations[`${route.service}.${route.operation}`]
+      const operation = findOperation(route.service, route.operation)
       if (operation === undefined) throw unknownOperation(route.wire, route.operation)
       const principal = await this.#options.authenticator.authenticate(request, route.wire, route.service)
       caller = describePrincipal(principal)
+      this.#checkRate(route, principal, started)
       const output = await this.#run(request, route, operation, principal)
       answer = encodeOutput(route, output, request.id)
     } catch (error) {
@@ -58,6 +58,13 @@ export class Dispatch {
     }
     this.#log(request, route, caller, answer.status, failure, started)
     return answer
+  }
+
+  #checkRate(route: Route, principal: Principal, now: number): void {
+    const wait = this.#rate.take(principal, actionOf(route), now)
+    if (wait === 0) return
+    const message = `Rate exceeded: ${describePrincipal(principal)} calls ${actionOf(route)} too often. Try again in ${wait} ms.`
+    throw authenticationError('throttled', route.wire, message)
   }
 
   async #run(
@@ -70,10 +77,24 @@ export class Dispatch {
       throw authenticationError('missing', route.wire, 'Missing Authentication Token')
     }
     const { origin, remoteAddress, gone } = request
-    const context = { ...this.#options.context, now: this.#options.now(), origin, remoteAddress, gone }
+    const now = this.#options.now()
+    const facts = factsOf(request, now)
+    const context = { ...this.#options.context, now, origin, remoteAddress, gone, facts }
     const input = readInput(request, route, operation) as never
-    authorise(route, operation, input, principal, context)
-    return await operation.run(context, input, principal as never)
+    await authorise(route, operation, input, principal, context)
+    if (!operation.changesAccess) return await operation.run(context, input, principal as never)
+    try {
+      return await operation.run(context, input, principal as never)
+    } finally {
+      await this.#accessChanged()
+    }
+  }
+
+  /** Here at once, so that the caller's next request is decided by what it has just written; elsewhere soon. */
+  async #accessChanged(): Promise<void> {
+    const { accessCache, context } = this.#options
+    accessCache.forget()
+    await context.bus.publish(accessSubject(context.scope), { type: 'changed' })
   }
 
   #toAwsError(error: unknown, request: ApiRequest): AwsError {
@@ -119,72 +140,9 @@ export class Dispatch {
 function readInput(request: ApiRequest, route: Route, operation: AnyOperation): unknown {
   const raw = inputOf(request, route)
   try {
-    return checkInput(operation.input, route.wire === 'query' ? coerceQuery(operation.input, raw) : raw)
+    const isForm = route.wire === 'query' || route.wire === 'ec2'
+    return checkInput(operation.input, isForm ? coerceQuery(operation.input, raw) : raw)
   } catch (error) {
     throw error instanceof AwsError ? inputError(error, route.wire) : error
-  }
-}
-
-/** Denies by default: an operation names the callers it is for, and an agent may speak for its own node only. */
-function authorise(
-  route: Route,
-  operation: AnyOperation,
-  input: never,
-  principal: Principal,
-  context: OperationContext,
-) {
-  const action = `${route.service}:${route.operation}`
-  if (operation.callers.includes('anonymous')) return
-  const resources = operation.resources?.(input, context) ?? ['*']
-  const own = operation.ownNode?.(input)
-  const ofKind = operation.callers.some(kind => kind === principal.kind)
-  const isOwn = principal.kind === 'user' || ('nodeId' in principal && principal.nodeId === own)
-  if (ofKind && (own === undefined || isOwn)) return
-  throw authenticationError(
-    'access-denied',
-    route.wire,
-    `User: ${describePrincipal(principal)} is not authorized to perform: ${action} on resource: ${resources.join(', ')} because no identity-based policy allows the ${action} action`,
-  )
-}
-
-function encodeOutput(route: Route, output: object, requestId: string): Encoded {
-  switch (route.wire) {
-    case 'awsJson':
-      return encodeJsonResponse(output, requestId)
-    case 'query':
-      return encodeQueryResponse(route.operation, xmlns(route), result(output), requestId)
-    case 'restXml':
-      return {
-        status: CREATE_CHANNEL_STATUS,
-        headers: { 'content-type': 'application/xml', 'x-amzn-requestid': requestId },
-        body: utf8((output as RawXml).xml),
-      }
-    default:
-      throw new Error(`no operation answers in ${route.wire}`)
-  }
-}
-
-function xmlns(route: Route): string {
-  return route.service === 'iam' ? IAM_XMLNS : STS_XMLNS
-}
-
-/** An operation without output has no `…Result` element (control-plane.md 29). */
-function result(output: object): object | undefined {
-  return Object.keys(output).length === 0 ? undefined : output
-}
-
-function encodeError(route: Route | undefined, error: AwsError, requestId: string): Encoded {
-  const wire: WireProtocol = route?.wire ?? 'awsJson'
-  switch (wire) {
-    case 'awsJson':
-    case 'restJson':
-      return encodeJsonError(error, requestId, wire)
-    case 'query':
-    case 'ec2':
-      return encodeQueryError(error, route === undefined ? STS_XMLNS : xmlns(route), requestId)
-    case 'restXml':
-      return encodeXmlError(error, requestId)
-    default:
-      return wire satisfies never
   }
 }

@@ -1,3 +1,4 @@
+import { EC2_VERSION } from '@sallyport/protocol/api/ec2'
 import { EC2MESSAGES_TARGET_PREFIX } from '@sallyport/protocol/api/ec2messages'
 import { IAM_VERSION } from '@sallyport/protocol/api/iam'
 import { SSM_TARGET_PREFIX } from '@sallyport/protocol/api/ssm'
@@ -23,9 +24,10 @@ const TARGETS: Readonly<Record<string, string>> = {
   [SSM_TARGET_PREFIX]: 'ssm',
   [EC2MESSAGES_TARGET_PREFIX]: 'ec2messages',
 }
-const QUERY_VERSIONS: Readonly<Record<string, string>> = {
-  [IAM_VERSION]: 'iam',
-  [STS_VERSION]: 'sts',
+const QUERY_VERSIONS: Readonly<Record<string, { wire: 'query' | 'ec2'; service: string }>> = {
+  [EC2_VERSION]: { wire: 'ec2', service: 'ec2' },
+  [IAM_VERSION]: { wire: 'query', service: 'iam' },
+  [STS_VERSION]: { wire: 'query', service: 'sts' },
 }
 const CHANNEL_PATH = /^\/v1\/(control|data)-channel\/([^/]{1,200})$/
 
@@ -58,7 +60,7 @@ function queryRoute(request: ApiRequest): Route {
   const version = form.get('Version') ?? ''
   const service = Object.hasOwn(QUERY_VERSIONS, version) ? QUERY_VERSIONS[version] : undefined
   if (service === undefined) throw unknownOperation('query', operation)
-  return { wire: 'query', service, operation, pathInput: {} }
+  return { ...service, operation, pathInput: {} }
 }
 
 function channelRoute(request: ApiRequest, kind: string, id: string): Route {

@@ -1,21 +1,24 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
+import type { NodeLack } from '../iam/node-roles.ts'
 import type { ManagedNode } from '../store/nodes.ts'
 import type { OperationContext } from './operation.ts'
 
 /** The node that a session is wanted on, connected. Throws `TargetNotConnected`, which says what is the matter. */
 export async function connectedNode(
-  { store, scope, now }: OperationContext,
+  { store, scope, now, nodeRoles }: OperationContext,
   target: string,
 ): Promise<ManagedNode> {
   const node = await store.nodes.get(scope, target)
-  if (node?.connected && node.deregisteredAt === null) return node
-  throw new AwsError('TargetNotConnected', `${target} is not connected: ${whyNot(node, now)}`)
+  const lack = node && node.deregisteredAt === null ? await nodeRoles.missing(node) : undefined
+  if (node?.connected && node.deregisteredAt === null && lack === undefined) return node
+  throw new AwsError('TargetNotConnected', `${target} is not connected: ${whyNot(node, lack, now)}`)
 }
 
-function whyNot(node: ManagedNode | undefined, now: number): string {
+function whyNot(node: ManagedNode | undefined, lack: NodeLack | undefined, now: number): string {
   if (node === undefined)
     return 'no node with this id was ever registered here. `sallyport nodes` lists those that were.'
   if (node.deregisteredAt !== null) return `it was deregistered ${ago(now - node.deregisteredAt)} ago.`
+  if (lack !== undefined) return lack.why
   if (node.connectedAt === null) {
     return `it registered ${ago(now - node.registeredAt)} ago, but its agent has not connected yet. Is it running? See \`sallyport agent status\` on the node.`
   }

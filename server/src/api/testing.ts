@@ -9,11 +9,16 @@ import { ManualClock } from '@sallyport/protocol/manual-clock'
 import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import type { Bus, BusMessage } from '../bus/bus.ts'
 import { openMemoryBus } from '../bus/memory.ts'
+import { Access } from '../iam/access.ts'
+import { AccessCache } from '../iam/access-cache.ts'
 import { ChannelTokens } from '../iam/channel-tokens.ts'
-import { createFirstAdministrator } from '../iam/first-administrator.ts'
+import { firstStart } from '../iam/first-start.ts'
 import { ActivationGuesses } from '../iam/guess-limit.ts'
+import { Identities } from '../iam/identities.ts'
+import { NodeRoles } from '../iam/node-roles.ts'
 import { SessionCredentials } from '../iam/session-credentials.ts'
 import { loggerTo } from '../logger.ts'
+import type { Owner } from '../store/owner-policies.ts'
 import { openSealing, type Sealing } from '../store/sealing.ts'
 import type { SessionQuotas } from '../store/session-quotas.ts'
 import type { Store } from '../store/store.ts'
@@ -21,9 +26,11 @@ import { testScope as scope, temporaryStore } from '../store/testing.ts'
 import { Authenticator } from './authenticate.ts'
 import { Dispatch } from './dispatch.ts'
 import { HeldPolls } from './held-polls.ts'
+import { NodeWaits } from './node-waits.ts'
 import type { ApiRequest } from './request.ts'
 
 export const HOST = 'sallyport.example:8443'
+export const ADMINISTRATOR_ACCESS = 'arn:aws:iam::aws:policy/AdministratorAccess'
 const ORIGIN = `https://${HOST}`
 const key = (byte: number) => new Uint8Array(32).fill(byte)
 
@@ -57,6 +64,10 @@ export class ApiForTest {
   readonly bus: Bus = openMemoryBus({ onError: () => {} })
   readonly published: Array<[subject: string, message: BusMessage]> = []
   readonly lines: Array<Record<string, unknown>> = []
+  readonly accessCache = new AccessCache(() => this.now)
+  readonly access: Access
+  readonly nodeRoles: NodeRoles
+  readonly nodeWaits: NodeWaits
   readonly authenticator: Authenticator
   readonly dispatch: Dispatch
   readonly dispose: () => Promise<void>
@@ -90,23 +101,46 @@ export class ApiForTest {
         done()
       },
     })
-    this.authenticator = new Authenticator({ store, sealing, scope, partition, sessionCredentials, now })
-    const { polls, sessionQuotas } = this
+    const { polls, sessionQuotas, accessCache } = this
+    this.access = new Access({ store, scope, partition, cache: accessCache })
+    this.nodeRoles = new NodeRoles({ store, scope, partition, cache: accessCache, access: this.access, now })
+    const { access, nodeRoles } = this
+    const { clock } = this
+    const logger = loggerTo('info', stream)
+    this.nodeWaits = new NodeWaits({ store, bus: this.bus, scope, clock, nodeRoles, logger })
+    const { nodeWaits } = this
+    const identities = new Identities({ store, scope, partition, cache: accessCache })
+    this.authenticator = new Authenticator({
+      store,
+      sealing,
+      scope,
+      partition,
+      sessionCredentials,
+      identities,
+      nodeRoles,
+      logger,
+      now,
+    })
     const context = {
       scope,
       partition,
       store,
+      sealing,
       bus,
       sessionCredentials,
       channelTokens,
       activationGuesses,
       polls,
       sessionQuotas,
+      access,
+      nodeRoles,
+      nodeWaits,
     }
     this.dispatch = new Dispatch({
       authenticator: this.authenticator,
-      logger: loggerTo('info', stream),
+      logger,
       context,
+      accessCache,
       now,
     })
   }
@@ -127,6 +161,7 @@ export class ApiForTest {
       body: new Uint8Array(0),
       origin: ORIGIN,
       remoteAddress: this.remoteAddress,
+      secure: true,
       gone: new AbortController().signal,
       ...parts,
     }
@@ -212,15 +247,33 @@ export class ApiForTest {
     return read(await this.handle(this.jsonRequest(operation, input)))
   }
 
-  async user(userName: string): Promise<Credentials> {
+  /** A user with a key. `policies` are ARNs of managed policies or documents; an administrator unless said. */
+  async user(
+    userName: string,
+    { policies = [ADMINISTRATOR_ACCESS], path = '/' }: { policies?: readonly string[]; path?: string } = {},
+  ): Promise<Credentials> {
     const { store, sealing } = this
     const accessKeyId = `AKIA${Buffer.from(userName).toString('hex').slice(0, 100)}`
     const secretAccessKey = `secret of ${userName}`
     const sealedSecret = sealing.seal(secretAccessKey, accessKeyId)
     const createdAt = this.now
-    await store.principals.createUser(scope, { userName, userId: `AIDA${userName}`, path: '/', createdAt })
-    await store.principals.createAccessKey(scope, { accessKeyId, userName, sealedSecret, createdAt })
+    await store.users.create(scope, { userName, userId: `AIDA${userName}`, path, createdAt })
+    await store.accessKeys.create(scope, { accessKeyId, userName, sealedSecret, createdAt })
+    await this.givePolicies({ ownerType: 'user', ownerName: userName }, policies)
     return { accessKeyId, secretAccessKey }
+  }
+
+  /** Documents are named `policy-0`, `policy-1` … after their place in the list. */
+  async givePolicies(owner: Owner, policies: readonly string[]): Promise<void> {
+    const { ownerPolicies } = this.store
+    for (const [index, policy] of policies.entries()) {
+      if (policy.startsWith('arn:')) {
+        await ownerPolicies.attach(scope, { ...owner, policyArn: policy, attachedAt: this.now })
+      } else {
+        await ownerPolicies.putInline(scope, { ...owner, policyName: `policy-${index}`, document: policy })
+      }
+    }
+    this.accessCache.forget()
   }
 
   /** Registers a node with an activation of its own. */
@@ -260,7 +313,7 @@ export class ApiForTest {
 export async function openApi(): Promise<ApiForTest> {
   const { store, directory, dispose } = await temporaryStore()
   const sealing = await openSealing(join(directory, 'master.key'))
-  const administrator = await createFirstAdministrator(store, sealing, scope, 0)
+  const administrator = await firstStart({ store, sealing, realm: { partition: 'aws', scope }, now: 0 })
   if (administrator === undefined) throw new Error('the store is not new')
   return new ApiForTest({ store, sealing, administrator, dispose })
 }

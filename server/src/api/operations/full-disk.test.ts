@@ -20,7 +20,7 @@ async function everything(): Promise<string> {
 test('a full disk is told to whoever wants something stored, and nothing is half done', async () => {
   const node = await api.onlineNode()
   const { ActivationId, ActivationCode } = await api.ok('CreateActivation', {
-    IamRole: 'R',
+    IamRole: 'SSMServiceRole',
     RegistrationLimit: 1000,
   })
   // SQLite refuses to grow: what it does when the disk is full.
@@ -46,7 +46,7 @@ test('a full disk is told to whoever wants something stored, and nothing is half
   const wants: Array<() => Promise<{ status: number; message: string }>> = [
     () => api.call('StartSession', { Target: node, Reason: 'r'.repeat(256) }),
     () => api.anonymous('RegisterManagedInstance', { ActivationId, ActivationCode, ...machine }),
-    () => api.call('CreateActivation', { IamRole: 'R', Description: 'd'.repeat(256) }),
+    () => api.call('CreateActivation', { IamRole: 'SSMServiceRole', Description: 'd'.repeat(256) }),
   ]
   for (const want of wants) {
     let answer = { status: 200, message: '' }

@@ -1,22 +1,18 @@
-import { iamOperations, type ListUserTagsOutput } from '@sallyport/protocol/api/iam'
+import { iamOperations } from '@sallyport/protocol/api/iam'
+import type { ListTagsOutput } from '@sallyport/protocol/api/iam-types'
 import { operation } from '../../operation.ts'
-import { userResource } from '../../resources.ts'
-import { checkUser, USER_TAGS } from './users.ts'
+import { iamPage } from './pages.ts'
+import { findUser, USERS, userAccess } from './users.ts'
 
-const DEFAULT_PAGE = 100
-
-/** By key. A page's marker is the last key that was told. */
+/** By key. */
 export const listUserTags = operation({
   input: iamOperations.ListUserTags.input,
-  callers: ['user'],
-  resources: (input, context) => [userResource(context, input.UserName)],
-  run: async (context, { UserName, Marker, MaxItems = DEFAULT_PAGE }): Promise<ListUserTagsOutput> => {
-    const { store, scope } = context
-    await checkUser(context, UserName)
-    const all = await store.tags.list(scope, USER_TAGS, UserName)
-    const left = Marker === undefined ? all : all.filter(({ Key }) => Key > Marker)
-    const page = left.slice(0, MaxItems)
-    const IsTruncated = page.length < left.length
-    return { Tags: page, IsTruncated, Marker: IsTruncated ? page.at(-1)?.Key : undefined }
+  callers: ['person'],
+  access: (input, context) => userAccess(context, input.UserName),
+  run: async (context, input): Promise<ListTagsOutput> => {
+    await findUser(context, input.UserName)
+    const tags = await context.store.tags.list(context.scope, USERS.type, input.UserName)
+    const { page, ...rest } = iamPage(tags, input, ({ Key }) => Key)
+    return { Tags: page, ...rest }
   },
 })

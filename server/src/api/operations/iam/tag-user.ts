@@ -1,17 +1,17 @@
 import { iamOperations } from '@sallyport/protocol/api/iam'
+import { requestTagConditions } from '@sallyport/server/iam/tag-conditions'
 import { operation } from '../../operation.ts'
-import { userResource } from '../../resources.ts'
-import { checkUser, mergeUserTags, USER_TAGS } from './users.ts'
+import { addTags } from './tags.ts'
+import { findUser, USERS, userAccess } from './users.ts'
 
 export const tagUser = operation({
   input: iamOperations.TagUser.input,
-  callers: ['user'],
-  resources: (input, context) => [userResource(context, input.UserName)],
+  callers: ['person'],
+  changesAccess: true,
+  access: (input, context) => userAccess(context, input.UserName, requestTagConditions(input.Tags)),
   run: async (context, { UserName, Tags }) => {
-    const { store, scope } = context
-    await checkUser(context, UserName)
-    const { added, replaced } = mergeUserTags(await store.tags.list(scope, USER_TAGS, UserName), Tags)
-    await store.tags.change(scope, USER_TAGS, UserName, { removed: replaced, added })
+    await findUser(context, UserName)
+    await addTags(context, USERS, UserName, Tags)
     return {}
   },
 })

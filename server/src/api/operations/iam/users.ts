@@ -1,41 +1,75 @@
+import type { User } from '@sallyport/protocol/api/iam-users'
 import type { Tag } from '@sallyport/protocol/api/tags'
 import { AwsError } from '@sallyport/protocol/aws/error'
+import type { AccessCheck, AccessPlan, ConditionValues } from '@sallyport/server/iam/access-plan'
+import { userArn } from '@sallyport/server/iam/arns'
+import type { Person } from '@sallyport/server/iam/principal'
+import type { UserRow } from '@sallyport/server/store/schema'
+import { USER_TAGS } from '@sallyport/server/store/users'
 import type { OperationContext } from '../../operation.ts'
+import { attachedBoundary } from './boundaries.ts'
+import { noSuchUser } from './errors.ts'
+import { ownTagConditions, type Tagged } from './tags.ts'
 
-/** What the tags of users are kept under. */
-export const USER_TAGS = 'User'
-/** docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html, for all of the rules below. */
-const MAXIMUM_TAGS = 50
+export const USERS: Tagged = { type: USER_TAGS, noun: 'user', caseSensitive: false }
 
-/** Throws `NoSuchEntity`. */
-export async function checkUser({ store, scope }: OperationContext, userName: string): Promise<void> {
-  if ((await store.principals.getUser(scope, userName)) !== undefined) return
-  throw new AwsError('NoSuchEntity', `The user with name ${userName} cannot be found.`, { status: 404 })
+/** The user whom a request names, or who makes it when it names none. Throws when that is no user. */
+export function userOrCaller(userName: string | undefined, caller: Person): string {
+  if (userName !== undefined) return userName
+  if (caller.kind === 'user') return caller.userName
+  throw new AwsError('ValidationError', 'Must specify userName when calling with non-User credentials')
 }
 
-/**
- * What TagUser changes. Keys keep their case, but two that differ in nothing else are the same: older spellings are
- * `replaced`, they go. Throws for keys given twice, reserved keys and too many.
- */
-export function mergeUserTags(
-  present: readonly Tag[],
-  added: readonly Tag[],
-): { added: Tag[]; replaced: string[] } {
-  const keys = new Set(added.map(({ Key }) => Key.toLowerCase()))
-  if (keys.size < added.length) {
-    throw new AwsError('InvalidInput', 'A tag key is given twice. Upper and lower case make no difference.')
+/** Throws `NoSuchEntity`. */
+export async function findUser({ store, scope }: OperationContext, userName: string): Promise<UserRow> {
+  const user = await store.users.get(scope, userName)
+  if (user === undefined) throw noSuchUser(userName)
+  return user
+}
+
+/** The operation's action on a user, who may not be there: then policies see one without a path. */
+export async function userAccess(
+  context: OperationContext,
+  userName: string,
+  requested: ConditionValues = {},
+): Promise<AccessPlan> {
+  return { all: [await userCheck(context, userName, requested)] }
+}
+
+/** `requested` are the conditions that the request makes; they stand in front of what the user is like. */
+export async function userCheck(
+  context: OperationContext,
+  userName: string,
+  requested: ConditionValues = {},
+): Promise<AccessCheck> {
+  const user = await context.store.users.get(context.scope, userName)
+  if (user === undefined) return { resource: userArn(context, '/', userName), conditions: requested }
+  const tags = await ownTagConditions(context, USERS, userName)
+  const conditions = { ...tags, ...boundaryCondition(user.permissionsBoundary), ...requested }
+  return { resource: userArn(context, user.path, userName), conditions }
+}
+
+/** IAM User Guide, "IAM and AWS STS condition context keys": iam:PermissionsBoundary. */
+export function boundaryCondition(policyArn: string | null | undefined): ConditionValues {
+  return policyArn === null || policyArn === undefined ? {} : { 'iam:PermissionsBoundary': policyArn }
+}
+
+/** As lists show users. */
+export function describeUser(context: OperationContext, user: UserRow): User {
+  return {
+    Path: user.path,
+    UserName: user.userName,
+    UserId: user.userId,
+    Arn: userArn(context, user.path, user.userName),
+    CreateDate: new Date(user.createdAt),
   }
-  const reserved = added.find(({ Key }) => Key.toLowerCase().startsWith('aws:'))
-  if (reserved !== undefined) {
-    throw new AwsError('InvalidInput', `Tag keys that begin with aws: are reserved: ${reserved.Key}`)
+}
+
+/** As GetUser shows one. */
+export function describeWholeUser(context: OperationContext, user: UserRow, tags: readonly Tag[]): User {
+  return {
+    ...describeUser(context, user),
+    PermissionsBoundary: attachedBoundary(user.permissionsBoundary),
+    Tags: tags.length > 0 ? tags : undefined,
   }
-  const overwritten = present.map(({ Key }) => Key).filter(key => keys.has(key.toLowerCase()))
-  const total = present.length - overwritten.length + added.length
-  if (total > MAXIMUM_TAGS) {
-    throw new AwsError('LimitExceeded', `A user has at most ${MAXIMUM_TAGS} tags, not ${total}.`, {
-      status: 409,
-    })
-  }
-  const replaced = overwritten.filter(key => !added.some(({ Key }) => Key === key))
-  return { added: added.map(({ Key, Value }) => ({ Key, Value })), replaced }
 }

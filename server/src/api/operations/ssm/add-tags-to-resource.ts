@@ -1,15 +1,24 @@
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
+import { requestTagConditions } from '@sallyport/server/iam/tag-conditions'
 import { operation } from '../../operation.ts'
-import { checkTaggable, mergeTags } from './tags.ts'
+import { checkTaggable, mergeTags, taggableCheck, tagsKeptUnder } from './tags.ts'
 
 export const addTagsToResource = operation({
   input: ssmOperations.AddTagsToResource.input,
-  callers: ['user'],
+  callers: ['person'],
+  access: async (input, context) => ({
+    all: [
+      await taggableCheck(context, input.ResourceType, input.ResourceId, requestTagConditions(input.Tags)),
+    ],
+  }),
+  changesAccess: true,
   run: async (context, { ResourceType, ResourceId, Tags }) => {
     await checkTaggable(context, ResourceType, ResourceId)
     const { store, scope } = context
-    const present = await store.tags.list(scope, ResourceType, ResourceId)
-    await store.tags.add(scope, ResourceType, ResourceId, mergeTags(present, Tags))
+    await store.tags.revise(scope, tagsKeptUnder(ResourceType, ResourceId), ResourceId, present => ({
+      removed: [],
+      added: mergeTags(present, Tags),
+    }))
     return {}
   },
 })

@@ -1,6 +1,7 @@
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import { parseSessionDocument } from '@sallyport/server/documents/validate'
+import { requestTagConditions } from '@sallyport/server/iam/tag-conditions'
 import { StoreError } from '@sallyport/server/store/errors'
 import { operation } from '../../operation.ts'
 import { documentResource } from '../../resources.ts'
@@ -10,16 +11,28 @@ import { mergeTags } from './tags.ts'
 /** control-plane.md 22 */
 export const MAXIMUM_DOCUMENT_SIZE = 64 * 1024
 export const MAXIMUM_DOCUMENTS = 500
+const DEFAULT_TYPE = 'Command'
 const RESERVED = /^(aws-|amazon|amzn)/i
 
 /** Session documents, the account's preferences among them. */
 export const createDocument = operation({
   input: ssmOperations.CreateDocument.input,
-  callers: ['user'],
-  resources: (input, context) => [documentResource(context, input.Name)],
+  callers: ['person'],
+  access: (input, context) => ({
+    all: [
+      {
+        resource: documentResource(context, input.Name),
+        conditions: {
+          'ssm:DocumentType': input.DocumentType ?? DEFAULT_TYPE,
+          ...requestTagConditions(input.Tags),
+        },
+      },
+    ],
+  }),
+  changesAccess: true,
   run: async (context, input) => {
     const { store, scope, now } = context
-    const { Name: name, Content: content, DocumentType = 'Command', DocumentFormat = 'JSON' } = input
+    const { Name: name, Content: content, DocumentType = DEFAULT_TYPE, DocumentFormat = 'JSON' } = input
     if (RESERVED.test(name))
       throw new AwsError(
         'ValidationException',

@@ -1,13 +1,14 @@
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import { operation } from '../../operation.ts'
-import { documentResource } from '../../resources.ts'
+import { documentCheck } from '../../resource-conditions.ts'
 import { findDocument } from './documents.ts'
 
 export const deleteDocument = operation({
   input: ssmOperations.DeleteDocument.input,
-  callers: ['user'],
-  resources: (input, context) => [documentResource(context, input.Name)],
+  callers: ['person'],
+  access: async (input, context) => ({ all: [await documentCheck(context, input.Name)] }),
+  changesAccess: true,
   run: async (context, { Name: name, DocumentVersion, VersionName }) => {
     const document = await findDocument(context, name, DocumentVersion, VersionName)
     const whole = DocumentVersion === undefined && VersionName === undefined

@@ -7,7 +7,7 @@ const DEFAULT_PAGE = 50
 /** control-plane.md 23; codes are never shown again. */
 export const describeActivations = operation({
   input: ssmOperations.DescribeActivations.input,
-  callers: ['user'],
+  callers: ['person'],
   run: async ({ store, scope, now }, input) => {
     const values = (key: string) =>
       input.Filters?.filter(f => f.FilterKey === key).flatMap(f => f.FilterValues ?? [])

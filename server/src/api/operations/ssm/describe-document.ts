@@ -1,12 +1,12 @@
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import { operation } from '../../operation.ts'
-import { documentResource } from '../../resources.ts'
+import { documentCheck } from '../../resource-conditions.ts'
 import { describeDocument, findDocument } from './documents.ts'
 
 export const describeDocumentOperation = operation({
   input: ssmOperations.DescribeDocument.input,
-  callers: ['user', 'node'],
-  resources: (input, context) => [documentResource(context, input.Name)],
+  callers: ['person', 'node'],
+  access: async (input, context) => ({ all: [await documentCheck(context, input.Name)] }),
   run: async (context, { Name, DocumentVersion, VersionName }) => ({
     Document: describeDocument(await findDocument(context, Name, DocumentVersion, VersionName)),
   }),

@@ -1,5 +1,6 @@
 import { testScope as scope } from '@sallyport/server/store/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createRole } from '../../node-testing.ts'
 import { type ApiForTest, openApi } from '../../testing.ts'
 
 let api: ApiForTest
@@ -9,6 +10,7 @@ let instance: string
 
 beforeAll(async () => {
   api = await openApi()
+  await createRole(api, 'Other')
   online = await api.onlineNode({ DefaultInstanceName: 'web', Tags: [{ Key: 'env', Value: 'prod' }] })
   const said = {
     AgentVersion: '3.3.0.0',

@@ -2,8 +2,9 @@ import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import type { DescribeInstanceInformationInput, InstanceInformation } from '@sallyport/protocol/api/ssm-nodes'
 import { toTimestamp } from '@sallyport/protocol/api/ssm-types'
 import { AwsError } from '@sallyport/protocol/aws/error'
-import type { NodeFilters } from '@sallyport/server/store/node-filters'
+import { type NodeFilters, nodeResourceTypes } from '@sallyport/server/store/node-filters'
 import type { ManagedNode } from '@sallyport/server/store/nodes'
+import type { Tag } from '@sallyport/server/store/tags'
 import { operation } from '../../operation.ts'
 
 const DEFAULT_PAGE = 50
@@ -20,7 +21,7 @@ const PLATFORM_TYPES = ['Windows', 'Linux', 'MacOS'] as const
 /** control-plane.md 20 */
 export const describeInstanceInformation = operation({
   input: ssmOperations.DescribeInstanceInformation.input,
-  callers: ['user'],
+  callers: ['person'],
   run: async ({ store, scope }, input) => {
     const filters = readFilters(input)
     // A value that no node can have: an empty page, as AWS answers.
@@ -30,11 +31,14 @@ export const describeInstanceInformation = operation({
       { limit: input.MaxResults ?? DEFAULT_PAGE, token: input.NextToken },
       filters,
     )
-    return { InstanceInformationList: page.items.map(describeNode), NextToken: page.nextToken }
+    const instances = page.items.filter(node => node.kind === 'instance').map(node => node.nodeId)
+    const tags = await store.tags.forResources(scope, nodeResourceTypes.instance, instances)
+    const nodes = page.items.map(node => describeNode(node, tags.get(node.nodeId) ?? []))
+    return { InstanceInformationList: nodes, NextToken: page.nextToken }
   },
 })
 
-function describeNode(node: ManagedNode): InstanceInformation {
+function describeNode(node: ManagedNode, tags: readonly Tag[]): InstanceInformation {
   const managed = node.kind === 'managed-instance'
   return {
     InstanceId: node.nodeId,
@@ -54,8 +58,9 @@ function describeNode(node: ManagedNode): InstanceInformation {
       ActivationId: node.activationId ?? undefined,
       IamRole: node.iamRole ?? undefined,
       RegistrationDate: toTimestamp(node.registeredAt),
-      Name: node.name ?? undefined,
     }),
+    // People name an instance by its tag, as on AWS.
+    Name: (managed ? node.name : tags.find(({ Key }) => Key === 'Name')?.Value) ?? undefined,
   }
 }
 

@@ -21,7 +21,7 @@ const STATUSES: readonly SessionStatus[] = [
 /** control-plane.md 19; newest first. */
 export const describeSessions = operation({
   input: ssmOperations.DescribeSessions.input,
-  callers: ['user'],
+  callers: ['person'],
   run: async ({ store, scope }, input) => {
     const filters = readFilters(input)
     if (filters === undefined) return { Sessions: [] }

@@ -2,13 +2,13 @@ import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import { toTimestamp } from '@sallyport/protocol/api/ssm-types'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import { operation } from '../../operation.ts'
-import { documentResource } from '../../resources.ts'
+import { documentCheck } from '../../resource-conditions.ts'
 import { findDocument } from './documents.ts'
 
 export const getDocument = operation({
   input: ssmOperations.GetDocument.input,
-  callers: ['user', 'node'],
-  resources: (input, context) => [documentResource(context, input.Name)],
+  callers: ['person', 'node'],
+  access: async (input, context) => ({ all: [await documentCheck(context, input.Name)] }),
   run: async (context, { Name, DocumentVersion, VersionName, DocumentFormat = 'JSON' }) => {
     if (DocumentFormat !== 'JSON') {
       throw new AwsError(

@@ -10,7 +10,7 @@ const DEFAULT_PAGE = 50
 /** Amazon's and the account's own, by name (control-plane.md 22). */
 export const listDocuments = operation({
   input: ssmOperations.ListDocuments.input,
-  callers: ['user'],
+  callers: ['person'],
   run: async (context, input) => {
     const filters = readFilters(input)
     const all = [...amazonDocuments(), ...(await ownDocuments(context))].sort((a, b) =>

@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { nodeSubject, sessionSubject } from '@sallyport/server/bus/bus'
+import { accessSubject, nodeSubject, sessionSubject } from '@sallyport/server/bus/bus'
 import { testScope as scope } from '@sallyport/server/store/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createRole } from '../../node-testing.ts'
 import { type ApiForTest, nodeKeys, openApi, publicKeyText, read, spki } from '../../testing.ts'
 
 const DAY = 86_400
@@ -9,11 +10,16 @@ let api: ApiForTest
 
 beforeAll(async () => {
   api = await openApi()
+  await createRole(api, 'Pages')
+  await createRole(api, 'PathRole', { path: '/service-role/' })
 })
 afterAll(() => api.dispose())
 
 const activate = async (input: object = {}) => {
-  const { ActivationId, ActivationCode } = await api.ok('CreateActivation', { IamRole: 'R', ...input })
+  const { ActivationId, ActivationCode } = await api.ok('CreateActivation', {
+    IamRole: 'SSMServiceRole',
+    ...input,
+  })
   return { ActivationId: String(ActivationId), ActivationCode: String(ActivationCode) }
 }
 const machine = { Fingerprint: 'f', PublicKey: publicKeyText, PublicKeyType: 'Rsa' }
@@ -28,7 +34,7 @@ const describeActivation = async (id: string) => {
 describe('an activation', () => {
   test('has a code that is shown once, and the bounds that were asked for', async () => {
     const { ActivationId, ActivationCode } = await activate({
-      IamRole: 'service-role/SSMServiceRole',
+      IamRole: 'service-role/PathRole',
       Description: 'd',
       DefaultInstanceName: 'web',
       RegistrationLimit: 3,
@@ -39,7 +45,7 @@ describe('an activation', () => {
       ActivationId,
       Description: 'd',
       DefaultInstanceName: 'web',
-      IamRole: 'SSMServiceRole',
+      IamRole: 'PathRole',
       RegistrationLimit: 3,
       RegistrationsCount: 0,
       ExpirationDate: api.now / 1000 + DAY,
@@ -118,7 +124,7 @@ describe('a registration', () => {
     expect(nodeId).toMatch(/^mi-[0-9a-f]{17}$/)
     expect(await api.store.nodes.get(scope, nodeId)).toMatchObject({
       kind: 'managed-instance',
-      iamRole: 'R',
+      iamRole: 'SSMServiceRole',
       name: 'web',
       activationId: activation.ActivationId,
       publicKey: publicKeyText,
@@ -242,6 +248,7 @@ describe('a node', () => {
     expect(api.published.map(([subject]) => subject)).toEqual([
       nodeSubject(scope, node),
       sessionSubject(scope, String(SessionId)),
+      accessSubject(scope),
     ])
     expect(api.published[0]?.[1]).toEqual({ type: 'deregistered' })
     expect(await api.store.sessions.get(scope, String(SessionId))).toMatchObject({ status: 'Terminated' })
@@ -255,7 +262,7 @@ describe('a node', () => {
     expect(await api.code('DeregisterManagedInstance', { InstanceId: 'mi-00000000000000000' })).toBe(
       'InvalidInstanceId',
     )
-    expect(await api.code('DeregisterManagedInstance', { InstanceId: 'i-0123456789abcdef0' })).toBe(
+    expect(await api.code('DeregisterManagedInstance', { InstanceId: 'i-0123456789abcde' })).toBe(
       'ValidationException',
     )
   })

@@ -2,11 +2,11 @@ import { createPublicKey, randomBytes, timingSafeEqual } from 'node:crypto'
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import type { Activation, Claim } from '@sallyport/server/store/activations'
+import { kindOfNode } from '@sallyport/server/store/node-filters'
 import type { NewNode } from '@sallyport/server/store/nodes'
 import { type OperationContext, operation } from '../../operation.ts'
 import { hashActivationCode } from './create-activation.ts'
 
-const ROLE_ID_BYTES = 9
 const NODE_ID_DIGITS = 17
 const LEAST_KEY_BITS = 2048
 
@@ -19,7 +19,8 @@ export const registerManagedInstance = operation({
     const { store, scope, now } = context
     const activationId = input.ActivationId ?? ''
     await checkCode(context, activationId, input.ActivationCode ?? '')
-    const nodeId = `mi-${randomBytes(NODE_ID_DIGITS).toString('hex').slice(0, NODE_ID_DIGITS)}`
+    const digits = randomBytes(NODE_ID_DIGITS).toString('hex').slice(0, NODE_ID_DIGITS)
+    const nodeId = `${input.AsInstance === true ? 'i' : 'mi'}-${digits}`
     const claim = await store.activations.register(scope, activationId, now, activation =>
       newNode(nodeId, activation, input, now),
     )
@@ -31,12 +32,13 @@ export const registerManagedInstance = operation({
 type Machine = { PublicKey: string; Fingerprint: string }
 
 function newNode(nodeId: string, activation: Activation, machine: Machine, now: number): NewNode {
+  const kind = kindOfNode(nodeId)
   return {
     nodeId,
-    kind: 'managed-instance',
+    kind,
     activationId: activation.activationId,
-    iamRole: activation.iamRole,
-    roleId: `AROA${randomBytes(ROLE_ID_BYTES).toString('hex').toUpperCase()}`,
+    // An instance has its role by an instance profile, which it does not have yet.
+    iamRole: kind === 'instance' ? null : activation.iamRole,
     name: activation.defaultInstanceName,
     publicKey: machine.PublicKey,
     fingerprint: machine.Fingerprint,

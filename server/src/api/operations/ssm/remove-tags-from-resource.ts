@@ -1,13 +1,22 @@
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
+import { tagKeyConditions } from '@sallyport/server/iam/tag-conditions'
 import { operation } from '../../operation.ts'
-import { checkTaggable } from './tags.ts'
+import { checkTaggable, taggableCheck, tagsKeptUnder } from './tags.ts'
 
 export const removeTagsFromResource = operation({
   input: ssmOperations.RemoveTagsFromResource.input,
-  callers: ['user'],
+  callers: ['person'],
+  access: async (input, context) => ({
+    all: [
+      await taggableCheck(context, input.ResourceType, input.ResourceId, tagKeyConditions(input.TagKeys)),
+    ],
+  }),
+  changesAccess: true,
   run: async (context, { ResourceType, ResourceId, TagKeys }) => {
     await checkTaggable(context, ResourceType, ResourceId)
-    await context.store.tags.remove(context.scope, ResourceType, ResourceId, [...TagKeys])
+    await context.store.tags.remove(context.scope, tagsKeptUnder(ResourceType, ResourceId), ResourceId, [
+      ...TagKeys,
+    ])
     return {}
   },
 })

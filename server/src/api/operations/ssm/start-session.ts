@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
+import type { StartSessionInput } from '@sallyport/protocol/api/ssm-sessions'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import type { SessionTask } from '@sallyport/protocol/control-channel'
 import { nodeSubject } from '@sallyport/server/bus/bus'
@@ -9,17 +10,23 @@ import { kmsKeyOf, sessionLimits } from '@sallyport/server/documents/preferences
 import { type ResolvedDocument, resolveSessionDocument } from '@sallyport/server/documents/resolve'
 import { PREFERENCES_DOCUMENT } from '@sallyport/server/documents/session-documents'
 import { CLIENT_TOKEN_LIFETIME, newClientToken } from '@sallyport/server/iam/channel-tokens'
+import { sessionNameOf } from '@sallyport/server/iam/principal'
 import { base32 } from '@sallyport/server/iam/session-credentials'
+import { type Destination, destinationOf } from '@sallyport/server/session-authority/destination'
+import { startSessionPlan } from '@sallyport/server/session-authority/plan'
+import { authorityRecord } from '@sallyport/server/session-authority/record'
+import { runAsUser } from '@sallyport/server/session-authority/run-as-user'
 import type { Json } from '@sallyport/server/store/schema'
 import { SessionQuotaError, type SessionQuotas } from '@sallyport/server/store/session-quotas'
-import { operation } from '../../operation.ts'
-import { documentResource, nodeResource } from '../../resources.ts'
+import { type OperationContext, operation } from '../../operation.ts'
 import { streamUrl } from '../../stream-url.ts'
 import { connectedNode } from '../../target.ts'
-import { runAsUser } from './run-as-user.ts'
 
-/** A session id has at most 96 characters (control-plane.md 19); 160 bits of it are random. */
-const MAXIMUM_NAME = 60
+/**
+ * A session id has at most 96 characters (control-plane.md 19); 160 bits of it are random. Policies name one's own
+ * sessions by the whole name in front (control-plane.md 34.3), so as much of it is kept as there is room for.
+ */
+const MAXIMUM_NAME = 63
 const SUFFIX_BYTES = 20
 /** What a node is told of a session at most; the document alone may have 64 KiB (control-plane.md 22). */
 const MAXIMUM_TASK = 256 * 1024
@@ -27,21 +34,24 @@ const MAXIMUM_TASK = 256 * 1024
 /** control-plane.md 19. The answer goes out once the session and the node's task are stored (DESIGN 6.9). */
 export const startSession = operation({
   input: ssmOperations.StartSession.input,
-  callers: ['user'],
-  resources: (input, context) => [
-    nodeResource(context, input.Target),
-    documentResource(context, input.DocumentName ?? PREFERENCES_DOCUMENT),
-  ],
+  callers: ['person'],
+  access: async (input, context) =>
+    startSessionPlan(context, {
+      nodeId: input.Target,
+      document: input.DocumentName,
+      destination: await wantedDestination(context, input),
+    }),
   run: async (context, input, principal) => {
-    const { store, scope, now, bus, origin, sessionQuotas } = context
+    const { store, scope, now, bus, origin, sessionQuotas, access, facts } = context
     const document = await resolveSessionDocument(store.documents, scope, input.DocumentName)
     refuseEncryption(document)
     const parameters = bindParameters(document.content, input.Parameters ?? {})
     const limits = sessionLimits(document.content)
-    const runAs = await runAsUser(context, document, principal)
+    const destination = destinationOf(document.content, parameters)
+    const runAs = await runAsUser(access, document, principal, facts)
     const node = await connectedNode(context, input.Target)
     checkAgent(document, node)
-    const sessionId = newSessionId(principal.userName)
+    const sessionId = newSessionId(sessionNameOf(principal))
     const { token, hash } = newClientToken()
     const task: SessionTask = {
       DocumentName: document.name,
@@ -50,6 +60,9 @@ export const startSession = operation({
       SessionOwner: principal.arn,
       Parameters: parameters,
       DocumentContent: { inputs: {}, parameters: {}, ...document.content },
+      ...(destination && {
+        Sallyport: { Destinations: [{ Host: destination.given, Port: destination.port }] },
+      }),
     }
     if (JSON.stringify(task).length > MAXIMUM_TASK) {
       throw new AwsError(
@@ -70,6 +83,7 @@ export const startSession = operation({
         parameters,
         reason: input.Reason ?? null,
         runAsUser: runAs,
+        authority: authorityRecord(principal, facts, input.DocumentName !== undefined),
         startedAt: now,
         ...limits,
         clientTokenHash: hash,
@@ -92,6 +106,20 @@ export const startSession = operation({
     return { SessionId: sessionId, TokenValue: token, StreamUrl: streamUrl(origin, sessionId) }
   },
 })
+
+/** Undefined also for what is refused afterwards: of that nobody is told who may not start the session anyway. */
+async function wantedDestination(
+  { store, scope }: OperationContext,
+  { DocumentName, Parameters = {} }: StartSessionInput,
+): Promise<Destination | undefined> {
+  try {
+    const { content } = await resolveSessionDocument(store.documents, scope, DocumentName)
+    return destinationOf(content, bindParameters(content, Parameters))
+  } catch (error) {
+    if (error instanceof AwsError) return undefined
+    throw error
+  }
+}
 
 /** Safe as a file name, which agents make of it (data-plane.md 7.1). */
 function newSessionId(name: string): string {

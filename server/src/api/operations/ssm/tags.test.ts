@@ -74,3 +74,15 @@ test('keys of AWS are its own', async () => {
     )
   }
 })
+
+test('a key that is there in another case is refused: a condition could mean either', async () => {
+  const other = { ResourceType: 'ManagedInstance', ResourceId: await api.node() }
+  await api.ok('AddTagsToResource', { ...other, Tags: [{ Key: 'env', Value: 'prod' }] })
+  const answer = await api.call('AddTagsToResource', { ...other, Tags: [{ Key: 'ENV', Value: 'dev' }] })
+  expect(answer).toMatchObject({
+    code: 'ValidationException',
+    message:
+      'The tags env and ENV would differ in upper and lower case only, which policies cannot tell apart. Remove one of them first.',
+  })
+  expect(await tags(other)).toEqual([{ Key: 'env', Value: 'prod' }])
+})

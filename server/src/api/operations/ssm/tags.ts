@@ -1,13 +1,19 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
 import { amazonDocument } from '@sallyport/server/documents/document-name'
+import type { AccessCheck, ConditionValues } from '@sallyport/server/iam/access-plan'
+import { kindOfNode, nodeResourceTypes } from '@sallyport/server/store/node-filters'
 import type { Tag } from '@sallyport/server/store/tags'
 import type { OperationContext } from '../../operation.ts'
+import { documentCheck, nodeCheck } from '../../resource-conditions.ts'
 
 const MAXIMUM_TAGS = 50
 /** control-plane.md 23 */
 const RESERVED = /^aws:/i
 
-/** The tags that a resource with `present` has afterwards. Throws if one may not be set, or they are too many. */
+/**
+ * The tags that a resource with `present` has afterwards. Throws if one may not be set, or they are too many. Keys of
+ * conditions have no case: were there both `env` and `Env`, nobody could say which one a policy means.
+ */
 export function mergeTags(present: readonly Tag[], added: readonly Readonly<Tag>[]): Tag[] {
   const reserved = added.find(({ Key }) => RESERVED.test(Key))
   if (reserved !== undefined) {
@@ -23,7 +29,37 @@ export function mergeTags(present: readonly Tag[], added: readonly Readonly<Tag>
       `A resource can have ${MAXIMUM_TAGS} tags; this one would have ${merged.size}.`,
     )
   }
+  const spelled = new Map([...merged.keys()].map(key => [key.toLowerCase(), key]))
+  const twice = [...merged.keys()].find(key => spelled.get(key.toLowerCase()) !== key)
+  if (twice !== undefined) {
+    throw new AwsError(
+      'ValidationException',
+      `The tags ${twice} and ${spelled.get(twice.toLowerCase())} would differ in upper and lower case only, which policies cannot tell apart. Remove one of them first.`,
+    )
+  }
   return [...merged].map(([Key, Value]) => ({ Key, Value }))
+}
+
+/** What the tags of a resource are kept under: an instance has one set of them, for SSM and for EC2. */
+export function tagsKeptUnder(type: string, id: string): string {
+  return type === 'ManagedInstance' ? nodeResourceTypes[kindOfNode(id)] : type
+}
+
+/** What policies must allow for work on the tags of a resource. What cannot be tagged is refused later on. */
+export async function taggableCheck(
+  context: OperationContext,
+  type: string,
+  id: string,
+  conditions: ConditionValues = {},
+): Promise<AccessCheck> {
+  switch (type) {
+    case 'ManagedInstance':
+      return await nodeCheck(context, id, conditions)
+    case 'Document':
+      return await documentCheck(context, id, conditions)
+    default:
+      return { resource: '*', conditions }
+  }
 }
 
 /** Checks that a resource whose tags are asked for exists; only these types can carry tags so far. */

@@ -2,15 +2,16 @@ import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import { parseSessionDocument } from '@sallyport/server/documents/validate'
 import { operation } from '../../operation.ts'
-import { documentResource } from '../../resources.ts'
+import { documentCheck } from '../../resource-conditions.ts'
 import { checkSize } from './create-document.ts'
 import { contentHash, describeDocument, findDocument, MAXIMUM_VERSIONS, versionNamed } from './documents.ts'
 
 /** Adds a version; it becomes the default only by UpdateDocumentDefaultVersion (control-plane.md 22). */
 export const updateDocument = operation({
   input: ssmOperations.UpdateDocument.input,
-  callers: ['user'],
-  resources: (input, context) => [documentResource(context, input.Name)],
+  callers: ['person'],
+  access: async (input, context) => ({ all: [await documentCheck(context, input.Name)] }),
+  changesAccess: true,
   run: async (context, { Name: name, Content: content, DocumentVersion, VersionName, DisplayName }) => {
     const latest = await findDocument(context, name, '$LATEST')
     if (latest.owner === 'Amazon')

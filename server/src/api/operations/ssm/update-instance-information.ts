@@ -2,12 +2,18 @@ import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import type { NodeInformation } from '@sallyport/server/store/nodes'
 import { operation } from '../../operation.ts'
+import { checkMayBeOnline } from '../node-online.ts'
 
 /** A node reports itself; the short form, without a status, is only a ping (control-plane.md 8.2-8.3). */
 export const updateInstanceInformation = operation({
   input: ssmOperations.UpdateInstanceInformation.input,
   callers: ['node'],
   ownNode: input => input.InstanceId,
+  access: async ({ InstanceId }, context) => {
+    // Agents that are refused here hibernate: for what they need later they are refused later (control-plane.md 8.2).
+    await checkMayBeOnline(context, InstanceId, 'awsJson', 'ssm:UpdateInstanceInformation')
+    return { all: [{ resource: '*' }] }
+  },
   run: async ({ store, scope, now }, input) => {
     const said: { [K in keyof NodeInformation]: string | undefined } = {
       agentName: input.AgentName,

@@ -7,6 +7,7 @@ import { checkPublicKey } from './register-managed-instance.ts'
 export const updateManagedInstancePublicKey = operation({
   input: ssmOperations.UpdateManagedInstancePublicKey.input,
   callers: ['node-key'],
+  access: () => ({ all: [] }),
   run: async ({ store, scope }, { NewPublicKey }, { nodeId }) => {
     checkPublicKey(NewPublicKey)
     const known = await store.nodes.updatePublicKey(scope, nodeId, NewPublicKey)

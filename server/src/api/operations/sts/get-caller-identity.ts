@@ -1,9 +1,15 @@
-import { stsOperations } from '@sallyport/protocol/api/sts'
+import { type GetCallerIdentityOutput, stsOperations } from '@sallyport/protocol/api/sts'
 import { operation } from '../../operation.ts'
+import { NO_PERMISSION } from './permissions.ts'
 
-/** Needs no permission: everybody may know who they are (control-plane.md 28). */
+/** Everybody may know who they are (control-plane.md 28). */
 export const getCallerIdentity = operation({
   input: stsOperations.GetCallerIdentity.input,
-  callers: ['user', 'node'],
-  run: async ({ scope }, _input, { arn, userId }) => ({ Arn: arn, UserId: userId, Account: scope.accountId }),
+  callers: ['person', 'node'],
+  access: () => NO_PERMISSION,
+  run: async ({ scope }, _input, { arn, userId }): Promise<GetCallerIdentityOutput> => ({
+    Arn: arn,
+    UserId: userId,
+    Account: scope.accountId,
+  }),
 })

@@ -1,0 +1,37 @@
+import { nodeSubject, sessionSubject } from '@sallyport/server/bus/bus'
+import { kindOfNode, nodeResourceTypes } from '@sallyport/server/store/node-filters'
+import type { OperationContext } from '../../operation.ts'
+
+/**
+ * The node's control channel closes, its sessions end, it loses what belongs to it, and it gets no more credentials
+ * (control-plane.md 23). False if there is no such node registered.
+ */
+export async function deregisterNode(context: OperationContext, nodeId: string): Promise<boolean> {
+  const { store, scope, now, bus } = context
+  if (!(await store.nodes.deregister(scope, nodeId, now))) return false
+  // First whoever has its channels, who can tell the node about its sessions.
+  await bus.publish(nodeSubject(scope, nodeId), { type: 'deregistered' })
+  await endSessions(context, nodeId)
+  await store.profileAssociations.removeForNode(scope, nodeId)
+  await store.tags.clear(scope, nodeResourceTypes[kindOfNode(nodeId)], nodeId)
+  for (const task of await store.tasks.listForNode(scope, nodeId)) {
+    await store.tasks.delete(scope, task.taskId)
+  }
+  return true
+}
+
+const PAGE = 500
+
+/** No new one begins: StartSession knows that the node is gone. The agent learns of it on each data channel. */
+async function endSessions({ store, scope, now, bus }: OperationContext, nodeId: string): Promise<void> {
+  const reason = `${nodeId} was deregistered.`
+  let ended = 0
+  do {
+    const { items } = await store.sessions.list(scope, 'Active', { target: nodeId }, { limit: PAGE })
+    for (const { sessionId } of items) {
+      await store.sessions.end(scope, sessionId, { status: 'Terminated', details: reason, now })
+      await bus.publish(sessionSubject(scope, sessionId), { type: 'ended', output: reason })
+    }
+    ended = items.length
+  } while (ended === PAGE)
+}
