@@ -15,6 +15,7 @@ import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import type { Connection } from '@sallyport/protocol/transport/transport'
 import { newUuid } from '@sallyport/protocol/uuid'
 import { AGENT_COMPATIBILITY_VERSION } from '@sallyport/protocol/versions'
+import { ApiFailure } from './api-failure.ts'
 import type { AgentConfig } from './config.ts'
 import { ControlPlane } from './control-plane.ts'
 import type { Log } from './log.ts'
@@ -30,6 +31,8 @@ const PING_INTERVAL = 20_000
 const PONG_TIMEOUT = 10_000
 /** Unacknowledged results go out again this often. */
 const RESULT_INTERVAL = 1_000
+/** Between questions of a node that may not be online, and before it comes back. */
+const REFUSED_BACKOFF = { initial: 2_000, cap: 30_000 }
 const PROTOCOL_ERROR_CLOSE = 1002
 const NORMAL_CLOSE = 1000
 /** As a stock agent by default (data-plane.md 7.2). */
@@ -39,8 +42,8 @@ export type AgentOptions = {
   config: AgentConfig
   registration: Registration
   log: Log
-  /** The control channel is open (again), or not. */
-  onOnline?: (online: boolean) => void
+  /** The control channel is open (again), or not; if the server does not let it be opened, why. */
+  onOnline?: (online: boolean, refused?: string) => void
 }
 
 /** The agent: one control channel kept open for ever, and a session for every task that comes through it. */
@@ -54,6 +57,8 @@ export class Agent {
   #liveness: Liveness | undefined
   #stopped = false
   #attempt = 0
+  /** Why the server did not let the node be online when it was last asked. */
+  #refused: string | undefined
 
   constructor(options: AgentOptions) {
     this.#options = options
@@ -91,6 +96,10 @@ export class Agent {
       this.#attach(connection)
     } catch (error) {
       if (this.#stopped) return
+      if (error instanceof ApiFailure && error.isRoleRefusal) {
+        this.#notAllowed(error.reason)
+        return void this.#waitUntilAble()
+      }
       const delay = reconnectDelay(nodeCrypto, CONTROL_CHANNEL_BACKOFF, this.#attempt++)
       log('cannot open the control channel', {
         error: (error as Error).message,
@@ -98,6 +107,31 @@ export class Agent {
       })
       this.#after(delay, () => void this.#connect())
     }
+  }
+
+  /** The server tells when it changes: a node is back at once, and a fleet of them asks seldom. */
+  async #waitUntilAble(): Promise<void> {
+    try {
+      const lack = await this.#server.credentials.waitUntilAble()
+      if (this.#stopped) return
+      if (lack !== undefined) {
+        this.#attempt = 0
+        this.#notAllowed(lack.why)
+        return this.#after(reconnectDelay(nodeCrypto, REFUSED_BACKOFF, 0), () => void this.#waitUntilAble())
+      }
+    } catch {
+      // What is the matter, `connect` will find out and tell.
+      if (this.#stopped) return
+    }
+    const delay = reconnectDelay(nodeCrypto, REFUSED_BACKOFF, this.#attempt++)
+    this.#after(delay, () => void this.#connect())
+  }
+
+  #notAllowed(reason: string): void {
+    if (this.#refused === reason) return
+    this.#refused = reason
+    this.#options.log('the server does not let this node be online', { reason })
+    this.#options.onOnline?.(false, reason)
   }
 
   #openFrame(token: string): Uint8Array {
@@ -114,6 +148,7 @@ export class Agent {
   #attach(connection: Connection): void {
     this.#connection = connection
     this.#attempt = 0
+    this.#refused = undefined
     const onDead = () => this.#lost(connection, 'no answer to a ping')
     const liveness = new Liveness({
       clock: nodeClock,

@@ -1,8 +1,10 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { formatFinding } from '@sallyport/protocol/checklist'
 import { Agent } from './agent.ts'
 import { type AgentConfig, readAgentConfig } from './config.ts'
+import { examineNode } from './doctor.ts'
 import { createLog } from './log.ts'
 import { hideInheritedFromChildren } from './pty/inherited-fds.ts'
 import { register } from './registration.ts'
@@ -18,9 +20,12 @@ const USAGE = `usage: sallyport agent <command> [--state-dir DIR]
                --region REGION          the server's region (default us-east-1)
                --ca-hash sha256:HEX     hash of the server's CA, which is then fetched and pinned
                --ca-file FILE           or the CA itself
+               --as-instance            an EC2 instance (i-…) as far as the API goes: its role is that of an
+                                        instance profile, which is associated with it afterwards
                --force                  even if this machine is registered already
   run        stay connected and serve sessions
   status     whether this machine is registered, and whether the agent runs
+  doctor     looks for whatever keeps this machine from being online
   install    as root: make the agent a systemd service (sallyport-agent)
   uninstall  as root: remove the service and everything that it left
 `
@@ -29,7 +34,8 @@ const FAILURE = 1
 const USAGE_ERROR = 2
 const STATUS_FILE = 'status.json'
 
-type Status = { pid: number; online: boolean; since: string }
+/** `refused` is why the server does not let the node be online. */
+type Status = { pid: number; online: boolean; since: string; refused?: string | undefined }
 
 /** `sallyport agent …`; answers the exit status. */
 export async function runAgent(argv: readonly string[]): Promise<number> {
@@ -42,6 +48,8 @@ export async function runAgent(argv: readonly string[]): Promise<number> {
         return await runCommand(rest)
       case 'status':
         return await statusCommand(rest)
+      case 'doctor':
+        return await doctorCommand(rest)
       case 'install':
         return await installCommand(rest)
       case 'uninstall':
@@ -77,6 +85,7 @@ async function registerCommand(args: string[]): Promise<number> {
       region: { type: 'string', default: 'us-east-1' },
       'ca-hash': { type: 'string' },
       'ca-file': { type: 'string' },
+      'as-instance': { type: 'boolean', default: false },
       force: { type: 'boolean', default: false },
     },
   })
@@ -96,10 +105,16 @@ async function registerCommand(args: string[]): Promise<number> {
     activationCode: needed(values['activation-code'], '--activation-code'),
     caHash: values['ca-hash'],
     caFile: values['ca-file'],
+    asInstance: values['as-instance'],
   })
   process.stdout.write(
     `Registered as ${registration.instanceId}. Start the agent with \`sallyport agent run\` or \`sallyport agent install\`.\n`,
   )
+  if (values['as-instance']) {
+    process.stdout.write(
+      `It comes online once it has a role: \`aws ec2 associate-iam-instance-profile --instance-id ${registration.instanceId} --iam-instance-profile Name=…\`.\n`,
+    )
+  }
   return OK
 }
 
@@ -117,8 +132,8 @@ async function runCommand(args: string[]): Promise<number> {
     throw new Error(`the agent of ${config.stateDirectory} runs already, as process ${running.pid}.`)
   const log = createLog()
   const statusFile = join(config.stateDirectory, STATUS_FILE)
-  const report = (online: boolean) => {
-    const status: Status = { pid: process.pid, online, since: new Date().toISOString() }
+  const report = (online: boolean, refused?: string) => {
+    const status: Status = { pid: process.pid, online, since: new Date().toISOString(), refused }
     writeFile(statusFile, JSON.stringify(status), { mode: 0o600 }).catch((error: unknown) => {
       log('cannot write the status file', { error: (error as Error).message })
     })
@@ -150,7 +165,18 @@ async function statusCommand(args: string[]): Promise<number> {
   process.stdout.write(
     `node      ${registration.instanceId}\nendpoint  ${registration.endpoint}\nregion    ${registration.region}\nagent     ${state}\n`,
   )
+  if (status?.refused !== undefined) process.stdout.write(`refused   ${status.refused}\n`)
   return status?.online === true ? OK : FAILURE
+}
+
+async function doctorCommand(args: string[]): Promise<number> {
+  const config = configOf(parseArgs({ args, options: STATE_DIR }).values)
+  let healthy = true
+  for await (const finding of examineNode(config, () => runningStatus(config))) {
+    healthy &&= finding.ok
+    process.stdout.write(formatFinding(finding))
+  }
+  return healthy ? OK : FAILURE
 }
 
 async function installCommand(args: string[]): Promise<number> {

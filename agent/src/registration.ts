@@ -15,6 +15,8 @@ export type RegisterOptions = {
   region: string
   activationId: string
   activationCode: string
+  /** An instance (`i-…`) that has its role by an instance profile, in place of a managed instance. */
+  asInstance?: boolean
   /** `sha256:<hex>` of the server's CA certificate, from the activation; the CA is then fetched and pinned. */
   caHash?: string | undefined
   caFile?: string | undefined
@@ -32,6 +34,7 @@ export async function register(config: AgentConfig, options: RegisterOptions): P
     Fingerprint: fingerprint,
     PublicKey: publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
     PublicKeyType: 'Rsa',
+    ...(options.asInstance === true && { AsInstance: true }),
   }
   const request = createRequester(endpoint, { ca, env: config.env })
   const answer = await request({

@@ -3,14 +3,19 @@ import { type Credentials, type HttpRequest, stringToSign } from '@sallyport/pro
 import { ALGORITHM, formatAmzDate } from '@sallyport/protocol/aws/sigv4-claim'
 import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import type { Requester } from '@sallyport/protocol/transport/node-http'
-import { ApiFailure } from './api-failure.ts'
+import { ApiFailure, ROLE_TOKEN } from './api-failure.ts'
 import type { Registration } from './state.ts'
 
 const SALT_LENGTH = 32
 const TIMEOUT = 15_000
+/** Proxies on the way often give an answer a minute. */
+const WAIT_SECONDS = 45
 const SIGNED_HEADERS = ['content-type', 'host', 'x-amz-date', 'x-amz-target']
 
-type Held = Credentials & { refreshAt: number; expiresAt: number }
+type Held = Credentials & { refreshAt: number; expiresAt: number; lack: Lack | undefined }
+
+/** Why the node may not be online, and which actions its role does not allow, if it has one. */
+export type Lack = { why: string; actions: readonly string[] }
 
 /**
  * The credentials of the node's role, asked for with the node's own key (control-plane.md 3, 4) and renewed at
@@ -50,27 +55,44 @@ export class RoleCredentials {
     this.#held = undefined
   }
 
-  async #ask(): Promise<Held> {
+  /**
+   * Waits until the role allows the node to be online, some time at most. Answers why it still does not; undefined if
+   * it does. Rejects as `get` does.
+   */
+  async waitUntilAble(): Promise<Lack | undefined> {
+    return await this.lack(WAIT_SECONDS)
+  }
+
+  /** What the node lacks at this moment to be online. Rejects as `get` does. */
+  async lack(waitSeconds?: number): Promise<Lack | undefined> {
+    this.#held = await this.#ask(waitSeconds)
+    return this.#held.lack
+  }
+
+  async #ask(waitSeconds?: number): Promise<Held> {
     const now = Date.now()
-    const body = Buffer.from(JSON.stringify({ Fingerprint: this.#registration.fingerprint }))
+    const input = { Fingerprint: this.#registration.fingerprint, WaitUntilAble: waitSeconds }
+    const body = Buffer.from(JSON.stringify(input))
     const headers: Array<[string, string]> = [
       ['host', new URL(this.#registration.endpoint).host],
       ['content-type', 'application/x-amz-json-1.1'],
-      ['x-amz-target', 'AmazonSSM.RequestManagedInstanceRoleToken'],
+      ['x-amz-target', `AmazonSSM.${ROLE_TOKEN}`],
       ['x-amz-date', formatAmzDate(now)],
     ]
     const request: HttpRequest = { method: 'POST', path: '/', query: '', headers, body }
     const answer = await this.#request({
       headers: [...headers, ['authorization', this.#authorization(request, now)]],
       body,
-      timeoutMs: TIMEOUT,
+      timeoutMs: TIMEOUT + (waitSeconds ?? 0) * 1000,
     })
-    if (answer.status !== 200) throw ApiFailure.of('RequestManagedInstanceRoleToken', answer)
+    if (answer.status !== 200) throw ApiFailure.of(ROLE_TOKEN, answer)
     const token = JSON.parse(answer.body) as {
       AccessKeyId: string
       SecretAccessKey: string
       SessionToken: string
       TokenExpirationDate: number
+      Lacking?: string
+      LackingActions?: string[]
     }
     const expiresAt = token.TokenExpirationDate * 1000
     return {
@@ -79,6 +101,8 @@ export class RoleCredentials {
       sessionToken: token.SessionToken,
       refreshAt: now + (expiresAt - now) / 2,
       expiresAt,
+      lack:
+        token.Lacking === undefined ? undefined : { why: token.Lacking, actions: token.LackingActions ?? [] },
     }
   }
 

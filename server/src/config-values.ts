@@ -114,6 +114,14 @@ export function sessionCount(named: NamedValue): number {
   return value
 }
 
+export type ExpiredCredentials = 'let-run' | 'end'
+
+export function expiredCredentials(named: NamedValue): ExpiredCredentials {
+  const { value } = named
+  if (value === 'let-run' || value === 'end') return value
+  throw new ConfigError(named, 'let-run or end: what becomes of sessions whose credentials expire')
+}
+
 export function logLevel(named: NamedValue): LogLevel {
   const level = logLevels.find(known => known === named.value)
   if (level === undefined) throw new ConfigError(named, `one of ${logLevels.join(', ')}`)

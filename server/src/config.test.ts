@@ -17,6 +17,7 @@ test('no settings give a server that starts', () => {
     partition: 'aws',
     log: { level: 'info', file: undefined },
     sessionQuotas: { perNode: 1000, perOwner: 5000 },
+    expiredCredentials: 'let-run',
     timing: {
       sessionStartTimeoutMs: 30_000,
       clientPingMs: 30_000,
@@ -118,6 +119,7 @@ const wrong: [ServerOptions, string][] = [
   [{ region: 'us east' }, '--region'],
   [{ accountId: '1234' }, '--account-id'],
   [{ partition: 'azure' }, '--partition'],
+  [{ expiredCredentials: 'never' }, '--expired-credentials'],
   [{ logLevel: 'loud' }, '--log-level'],
   [{ dataDir: '' }, '--data-dir'],
 ]
@@ -131,6 +133,12 @@ test.each(wrong)(
     expect(String(error)).toContain(`${flag} is ${JSON.stringify(value)}; expected `)
   },
 )
+
+test('what expired credentials mean for a session is a flag or a variable', () => {
+  const variable = { SALLYPORT_EXPIRED_CREDENTIALS: 'end' }
+  expect(readEnv(variable, {}, user).expiredCredentials).toBe('end')
+  expect(readEnv(variable, { expiredCredentials: 'let-run' }, user).expiredCredentials).toBe('let-run')
+})
 
 test('a bad variable is named as the variable', () => {
   expect(thrownBy(() => readEnv({ SALLYPORT_LISTEN: 'x' }, {}, user))).toMatchObject({

@@ -4,6 +4,8 @@ import {
   accountId,
   ConfigError,
   domain,
+  type ExpiredCredentials,
+  expiredCredentials,
   hostName,
   httpListen,
   type ListenAddress,
@@ -53,6 +55,8 @@ export type ServerConfig = {
   partition: string
   log: { level: LogLevel; file: string | undefined }
   sessionQuotas: SessionQuotas
+  /** What becomes of a session whose role credentials expire; AWS lets it run. */
+  expiredCredentials: ExpiredCredentials
   timing: Timing
 }
 
@@ -71,6 +75,7 @@ export type ServerOptions = {
   partition?: string | undefined
   logLevel?: string | undefined
   logFile?: string | undefined
+  expiredCredentials?: string | undefined
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -127,6 +132,12 @@ export function readEnv(
       perNode: read(undefined, 'SALLYPORT_MAX_SESSIONS_PER_NODE', sessionCount, MAXIMUM_SESSIONS_PER_NODE),
       perOwner: read(undefined, 'SALLYPORT_MAX_SESSIONS_PER_OWNER', sessionCount, MAXIMUM_SESSIONS_PER_OWNER),
     },
+    expiredCredentials: read(
+      'expiredCredentials',
+      'SALLYPORT_EXPIRED_CREDENTIALS',
+      expiredCredentials,
+      'let-run',
+    ),
     timing: timing(env),
   }
 }

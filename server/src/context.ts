@@ -4,16 +4,23 @@ import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import { Authenticator } from './api/authenticate.ts'
 import { Dispatch } from './api/dispatch.ts'
 import { HeldPolls } from './api/held-polls.ts'
+import { NodeWaits } from './api/node-waits.ts'
+import { accessSubject } from './bus/bus.ts'
 import { openMemoryBus } from './bus/memory.ts'
 import type { ServerConfig } from './config.ts'
 import { Accept } from './gateway/accept.ts'
 import { Gateway } from './gateway/gateway.ts'
+import { Access } from './iam/access.ts'
+import { AccessCache } from './iam/access-cache.ts'
 import { CHANNEL_TOKEN_KEY_SIZE, ChannelTokens } from './iam/channel-tokens.ts'
-import { createFirstAdministrator, type FirstAdministrator } from './iam/first-administrator.ts'
+import { type FirstAdministrator, firstStart } from './iam/first-start.ts'
 import { ActivationGuesses } from './iam/guess-limit.ts'
+import { Identities } from './iam/identities.ts'
+import { NodeRoles } from './iam/node-roles.ts'
 import { SEALING_KEY_SIZE, SessionCredentials } from './iam/session-credentials.ts'
 import type { Logger } from './logger.ts'
 import { type Listening, Server } from './server.ts'
+import { SessionAuthority } from './session-authority/authority.ts'
 import { makePrivateDirectory } from './store/private-file.ts'
 import { openSealing } from './store/sealing.ts'
 import { openStore } from './store/store.ts'
@@ -70,22 +77,48 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
   const sessionCredentials = new SessionCredentials(sealingKey)
   const channelTokens = new ChannelTokens(tokenKey)
   const now = Date.now
-  const authenticator = new Authenticator({ store, sealing, scope, partition, sessionCredentials, now })
+  const accessCache = new AccessCache(now)
+  bus.subscribe(accessSubject(scope), () => accessCache.forget())
+  const access = new Access({
+    store,
+    scope,
+    partition,
+    cache: accessCache,
+    onBadPolicy: (policy, error) => logger.error({ policy, err: error }, 'a stored policy cannot be read'),
+  })
+  const nodeRoles = new NodeRoles({ store, scope, partition, cache: accessCache, access, now })
+  const identities = new Identities({ store, scope, partition, cache: accessCache })
+  const authenticator = new Authenticator({
+    store,
+    sealing,
+    scope,
+    partition,
+    sessionCredentials,
+    identities,
+    nodeRoles,
+    logger,
+    now,
+  })
   const activationGuesses = new ActivationGuesses()
   const clock = nodeClock
   const polls = new HeldPolls(clock)
+  const nodeWaits = new NodeWaits({ store, bus, scope, clock, nodeRoles, logger })
   const context = {
     scope,
     partition,
     store,
+    sealing,
     bus,
     sessionCredentials,
     channelTokens,
     activationGuesses,
     polls,
     sessionQuotas: config.sessionQuotas,
+    access,
+    nodeRoles,
+    nodeWaits,
   }
-  const dispatch = new Dispatch({ authenticator, logger, context, now })
+  const dispatch = new Dispatch({ authenticator, logger, context, accessCache, now })
   const gateway = new Gateway({
     scope,
     serverId: SERVER_ID,
@@ -95,6 +128,18 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
     clock,
     logger,
     timing: config.timing,
+    authority: new SessionAuthority({
+      store,
+      scope,
+      partition,
+      cache: accessCache,
+      access,
+      identities,
+      nodeRoles,
+      now,
+    }),
+    expiredCredentials: config.expiredCredentials,
+    nodeRoles,
   })
   const accept = new Accept({ gateway, store, scope, channelTokens, clock, logger })
   const server = new Server({
@@ -102,6 +147,7 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
     authenticator,
     dispatch,
     accept,
+    nodeRoles,
     logger,
     publicUrl: config.publicUrl,
   })
@@ -111,8 +157,9 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
     caFile: join(tlsDirectory, 'ca.pem'),
     async start() {
       const listening = await server.listen(config.listen, config.httpListen)
+      // First: by it the sessions of an earlier version are allowed to go on.
+      const administrator = await firstStart({ store, sealing, realm: { partition, scope }, now: now() })
       await gateway.restore()
-      const administrator = await createFirstAdministrator(store, sealing, scope, Date.now())
       server.serve()
       return { listening, administrator }
     },
@@ -120,6 +167,7 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
     async close() {
       gateway.close()
       polls.close()
+      nodeWaits.close()
       await server.close()
       await bus.close()
       await store.close()

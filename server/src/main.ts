@@ -1,10 +1,13 @@
 import { parseArgs } from 'node:util'
 import { ConfigError, readEnv, type ServerConfig } from './config.ts'
 import { type Context, openContext, type Started } from './context.ts'
+import { credentialLines } from './credential-lines.ts'
 import { createLogger, type Logger } from './logger.ts'
+import { RESET_COMMAND, RESET_USAGE, ResetError, readResetOptions, reset } from './reset-command.ts'
 import { startFailure } from './start-failure.ts'
 
 const USAGE = `usage: sallyport server [options]
+       sallyport server reset-administrator [options]   when nobody can administer it any more
 
   --data-dir DIR           everything the server keeps (SALLYPORT_DATA_DIR; /var/lib/sallyport as root, else ~/.sallyport)
   --listen HOST:PORT       HTTPS and websockets (SALLYPORT_LISTEN; 0.0.0.0:8443)
@@ -17,6 +20,8 @@ const USAGE = `usage: sallyport server [options]
   --region REGION          (SALLYPORT_REGION; us-east-1)
   --account-id ID          12 digits (SALLYPORT_ACCOUNT_ID; 123456789012)
   --partition NAME         (SALLYPORT_PARTITION; aws)
+  --expired-credentials W  let-run or end: what becomes of a session when the credentials expire that it was started
+                           with (SALLYPORT_EXPIRED_CREDENTIALS; let-run)
   --log-level LEVEL        trace, debug, info, warn, error, fatal or silent (SALLYPORT_LOG_LEVEL; info)
   --log-file FILE          in place of standard error (SALLYPORT_LOG_FILE)
 
@@ -29,6 +34,7 @@ const USAGE_ERROR = 2
 
 /** `sallyport server …`: runs until a signal; answers the exit status. */
 export async function runServer(argv: readonly string[]): Promise<number> {
+  if (argv[0] === RESET_COMMAND) return await runReset(argv.slice(1))
   let config: ServerConfig
   try {
     const options = readOptions(argv)
@@ -50,6 +56,20 @@ export async function runServer(argv: readonly string[]): Promise<number> {
     return FAILURE
   }
   return await serve(config, logger)
+}
+
+async function runReset(argv: readonly string[]): Promise<number> {
+  let dataDir = ''
+  try {
+    const options = readResetOptions(argv)
+    if (options !== undefined) dataDir = options.config.dataDir
+    process.stdout.write(options === undefined ? RESET_USAGE : await reset(options, Date.now()))
+    return OK
+  } catch (error) {
+    const reason = error instanceof ResetError ? error.message : startFailure(error, { dataDir })
+    process.stderr.write(`sallyport server ${RESET_COMMAND}: ${reason ?? (error as Error).message}\n`)
+    return error instanceof ConfigError || isUsageError(error) ? USAGE_ERROR : FAILURE
+  }
 }
 
 async function serve(config: ServerConfig, logger: Logger): Promise<number> {
@@ -93,6 +113,7 @@ function readOptions(argv: readonly string[]) {
       region: text,
       'account-id': text,
       partition: text,
+      'expired-credentials': text,
       'log-level': text,
       'log-file': text,
       help: { type: 'boolean', short: 'h' },
@@ -111,6 +132,7 @@ function readOptions(argv: readonly string[]) {
     region: values.region,
     accountId: values['account-id'],
     partition: values.partition,
+    expiredCredentials: values['expired-credentials'],
     logLevel: values['log-level'],
     logFile: values['log-file'],
   }
@@ -134,12 +156,7 @@ function welcome(config: ServerConfig, context: Context, { listening, administra
     `  CA hash    ${context.caFingerprint}`,
   ]
   if (administrator !== undefined) {
-    lines.push(
-      '',
-      `First administrator, "${administrator.userName}". The secret is shown this once:`,
-      `  export AWS_ACCESS_KEY_ID=${administrator.accessKeyId}`,
-      `  export AWS_SECRET_ACCESS_KEY=${administrator.secretAccessKey}`,
-    )
+    lines.push('', ...credentialLines(`First administrator, "${administrator.userName}"`, administrator))
   }
   return `${lines.join('\n')}\n\nReady.\n`
 }

@@ -40,6 +40,11 @@ export function sessionSubject({ accountId, region }: Scope, sessionId: string):
   return ['session', accountId, region, sessionId].map(subjectToken).join('.')
 }
 
+/** Somebody's rights may have changed: policies, users, keys, roles, tags, documents, nodes. */
+export function accessSubject({ accountId, region }: Scope): string {
+  return ['access', accountId, region].map(subjectToken).join('.')
+}
+
 // NATS, whose rules hold for every bus: tokens between dots, never empty, no white space, `*` and `>` are wildcards
 // (docs.nats.io, "Subject-Based Messaging").
 const subjectPattern = /^[^\s.*>\0]+(\.[^\s.*>\0]+)*$/

@@ -6,7 +6,7 @@ import type { Session } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
 import { testScope as scope, temporaryStore } from '../store/testing.ts'
 import { Accept, type ChannelPath, channelPath, MAXIMUM_WAITING } from './accept.ts'
-import { eventually, GatewayForTest } from './gateway-testing.ts'
+import { closings, eventually, GatewayForTest } from './gateway-testing.ts'
 import { FakeConnection, frameOf, input } from './testing.ts'
 
 const ANONYMOUS: Principal = { kind: 'anonymous' }
@@ -83,6 +83,38 @@ async function expectRefused(connection: FakeConnection, reason: string | RegExp
 
 const logged = (msg: string) => server.log.lines.filter(line => line.msg === msg)
 const attached = () => logged('data channel open').map(({ role }) => role)
+
+describe('a session that is not allowed any more (security-cases.md 3)', () => {
+  const REVOKED = 'Your permission to use this session was taken away.'
+
+  test.each(['client', 'agent'])(
+    'ends when its %s comes, which is told why and gets nothing else',
+    async role => {
+      server.denial = () => 'access key AKIA was deactivated'
+      const other = role === 'agent' ? server.attach(session, 'client') : server.attach(session, 'agent')
+      const end = open(data(session.sessionId), role === 'agent' ? node : ANONYMOUS)
+      end.receive(opening(role === 'agent' ? agentToken() : clientToken), input(0, 'rm -r /'))
+      await expectRefused(end, REVOKED)
+      expect(end.types).toEqual(['channel_closed'])
+      expect(attached(), 'it never had the session').not.toContain(role)
+      expect(closings(end)).toEqual([{ SessionId: session.sessionId, Output: REVOKED }])
+      expect(closings(other)).toHaveLength(1)
+      expect(other.types).not.toContain('input_stream_data')
+      expect(await server.session(session)).toMatchObject({
+        status: 'Terminated',
+        details: 'Not allowed any more: access key AKIA was deactivated',
+      })
+    },
+  )
+
+  test('whose permission nobody can tell opens for nobody', async () => {
+    server.denial = () => Promise.reject(new Error('the store is gone'))
+    const client = open(data(session.sessionId), ANONYMOUS)
+    client.receive(opening(clientToken))
+    await eventually(() => client.closedWith?.code).toBe(1011)
+    expect(attached()).toEqual([])
+  })
+})
 
 describe('a data channel opens', () => {
   test('for a client with its token, and for the agent of the node with its own', async () => {

@@ -2,17 +2,21 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@sallyport/protocol/clock'
+import { encodeChannelClosed } from '@sallyport/protocol/control-channel'
 import { ProtocolError } from '@sallyport/protocol/errors'
 import { type OpenDataChannel, openControlChannel, openDataChannel } from '@sallyport/protocol/payloads'
 import { WEBSOCKET_OPTIONS, wrapWebSocket } from '@sallyport/protocol/transport/node'
+import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import { type Connection, NO_EVENTS } from '@sallyport/protocol/transport/transport'
 import { WebSocketServer } from 'ws'
 import { type ChannelTokens, hashClientToken } from '../iam/channel-tokens.ts'
 import type { Principal } from '../iam/principal.ts'
 import type { Logger } from '../logger.ts'
 import type { Scope } from '../store/schema.ts'
+import type { Session } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
 import type { Gateway } from './gateway.ts'
+import type { Role } from './half.ts'
 import { MAXIMUM_DATA_FRAME, MAXIMUM_PARTS } from './session-memory.ts'
 
 /** How long a websocket may stay silent before its opening frame. */
@@ -174,8 +178,21 @@ export class Accept {
     const foreign = principal.kind === 'node' && session?.nodeId !== principal.nodeId
     if (session === undefined || foreign) throw new Refusal('the token is not valid')
     if (session.endedAt !== null) throw new Refusal('the session has ended')
+    // Between StartSession and now anything may have been taken away (security-cases.md 3).
+    const output = await gateway.checkSession(session)
+    const role = principal.kind === 'node' ? 'agent' : 'client'
+    if (output !== undefined) return this.#turnAway(connection, session, role, output)
     connection.resume()
-    gateway.attachSession(session, principal.kind === 'node' ? 'agent' : 'client', connection)
+    gateway.attachSession(session, role, connection)
+  }
+
+  /** Both ends know what to do about this message, and nothing else would tell the person why. */
+  #turnAway(connection: Connection, { sessionId, nodeId }: Session, role: Role, output: string): void {
+    const { clock, logger } = this.#options
+    logger.warn({ channel: 'data', channelId: sessionId, role, reason: output }, 'channel refused')
+    const destinationId = role === 'agent' ? nodeId : sessionId
+    connection.send(encodeChannelClosed(nodeCrypto, clock.now(), { sessionId, destinationId, output }))
+    discard(connection, REFUSED_CLOSE, output)
   }
 
   #checkAgent(sessionId: string, nodeId: string, open: OpenDataChannel): void {

@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts'
 import { testScope as scope, temporaryStore } from '../store/testing.ts'
 import { Gateway } from './gateway.ts'
 import type { Role } from './half.ts'
+import type { GatewayOptions } from './options.ts'
 import { decode, FakeConnection, readableLog, word } from './testing.ts'
 
 export const timing = {
@@ -33,14 +34,38 @@ export class GatewayForTest {
   readonly bus: Bus
   readonly gateway: Gateway
   readonly store: Store
+  /** Why a session is not allowed any more, the test's to say. */
+  denial: (sessionId: string) => string | undefined | Promise<string | undefined> = () => undefined
+  /** Sessions that were decided again, in turn. */
+  readonly decided: string[] = []
+  /** Nodes that may not be online, and why, the test's to say. */
+  readonly lacking = new Map<string, string>()
 
-  constructor(store: Store, clock = new ManualClock()) {
+  constructor(
+    store: Store,
+    clock = new ManualClock(),
+    expiredCredentials: GatewayOptions['expiredCredentials'] = 'let-run',
+  ) {
     this.store = store
     this.clock = clock
     this.bus = openMemoryBus({ onError: error => this.busErrors.push(error) })
     const { bus, log } = this
     const common = { scope, serverId: 'server-1', store, bus, crypto: nodeCrypto, clock, timing }
-    this.gateway = new Gateway({ ...common, logger: log.logger })
+    const authority = {
+      denial: async ({ sessionId }: Session) => {
+        this.decided.push(sessionId)
+        return await this.denial(sessionId)
+      },
+    }
+    const nodeRoles = {
+      missingAmong: async (nodes: readonly { nodeId: string }[]) => {
+        const lacking = nodes.filter(({ nodeId }) => this.lacking.has(nodeId))
+        const lack = (nodeId: string) => ({ why: this.lacking.get(nodeId) ?? '', actions: [] })
+        return new Map(lacking.map(({ nodeId }) => [nodeId, lack(nodeId)]))
+      },
+    }
+    const parts = { ...common, logger: log.logger, authority, nodeRoles, expiredCredentials }
+    this.gateway = new Gateway(parts)
   }
 
   /** RegisterManagedInstance */
@@ -152,11 +177,14 @@ export function closings(
 }
 
 /** One store for the tests of a file; each call gives a gateway over it, with a clock of its own unless it gets one. */
-export function gateways(): (clock?: ManualClock) => GatewayForTest {
+export function gateways(): (
+  clock?: ManualClock,
+  expiredCredentials?: GatewayOptions['expiredCredentials'],
+) => GatewayForTest {
   let opened: Awaited<ReturnType<typeof temporaryStore>>
   beforeAll(async () => {
     opened = await temporaryStore()
   })
   afterAll(() => opened.dispose())
-  return clock => new GatewayForTest(opened.store, clock)
+  return (...options) => new GatewayForTest(opened.store, ...options)
 }

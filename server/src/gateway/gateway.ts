@@ -46,6 +46,11 @@ export class Gateway {
     return this.#nodes.attach(nodeId, connection)
   }
 
+  /** Whether a session may still be used; if not it ends, and the answer is what its ends are told. */
+  checkSession(session: Session): Promise<string | undefined> {
+    return this.#sessions.check(session)
+  }
+
   /** An end of a session opened its data channel, with a token that was good. */
   attachSession(session: Session, role: Role, connection: Connection): void {
     this.#sessions.attach(session, role, connection)
@@ -63,6 +68,8 @@ export class Gateway {
     if (this.#closed) return
     const { clock, logger } = this.#options
     this.#cancelReconcile = clock.after(RECONCILE_INTERVAL, () => {
+      // A condition may have been on the time of day.
+      this.#nodes.review()
       this.#sessions
         .reconcile()
         .catch((error: unknown) => {

@@ -132,6 +132,12 @@ export class Half {
     this.#lost(connection, reason, false)
   }
 
+  /** Forgets what waits for this end; what its socket has is gone. */
+  drop(): void {
+    this.#queue.clear()
+    this.#measure()
+  }
+
   close(code: number, reason: string): void {
     this.#drop(code, reason)
     this.#queue.clear()

@@ -1,18 +1,26 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type TaskComplete, TaskStatus } from '@sallyport/protocol/control-channel'
 import { ProtocolError } from '@sallyport/protocol/errors'
 import type { Connection } from '@sallyport/protocol/transport/transport'
-import { type BusMessage, nodeSubject, sessionSubject } from '../bus/bus.ts'
+import { accessSubject, type BusMessage, nodeSubject, sessionSubject } from '../bus/bus.ts'
+import { credentialsExpireAt } from '../session-authority/record.ts'
 import type { SessionFilters } from '../store/session-filters.ts'
 import type { Session } from '../store/sessions.ts'
 import type { RecordedPresence } from './client-presence.ts'
 import type { Role } from './half.ts'
-import { eventText, eventType, type GatewayOptions, GOING_AWAY_CLOSE } from './options.ts'
+import { eventFlag, eventText, eventType, type GatewayOptions, GOING_AWAY_CLOSE } from './options.ts'
 import type { Ending, SessionFacts } from './session-deadlines.ts'
 import { SessionRelay } from './session-relay.ts'
+import { SessionReview } from './session-review.ts'
 
 const DEFAULT_IDLE_TIMEOUT = 20 * 60_000
 const RECONCILED_PAGE = 500
+/** So many are read, and so many decided again, before anything else gets its turn. */
+const REVIEWED_PAGE = 100
+const REVIEWED_AT_ONCE = 50
+/** docs.aws.amazon.com/systems-manager/latest/APIReference/API_Session.html */
+const MAXIMUM_DETAILS = 1024
 /** Stock agents cut what they say here themselves (data-plane.md 7.4). */
 const MAXIMUM_OUTPUT = 2500
 
@@ -23,10 +31,17 @@ type SessionKey = Pick<Session, 'sessionId' | 'nodeId'>
 export class LiveSessions {
   readonly #options: GatewayOptions
   readonly #sessions = new Map<string, LiveSession>()
+  readonly #review: SessionReview
+  readonly #unsubscribe: () => void
   #closed = false
 
   constructor(options: GatewayOptions) {
     this.#options = options
+    this.#review = new SessionReview(
+      () => this.#reviewAll(),
+      error => !this.#closed && options.logger.error({ err: error }, 'sessions could not be decided again'),
+    )
+    this.#unsubscribe = options.bus.subscribe(accessSubject(options.scope), () => this.review())
   }
 
   get size(): number {
@@ -44,6 +59,22 @@ export class LiveSessions {
     this.#relayOf(session).attach(role, connection)
     // It may have ended after its row was read and before anybody listened for that.
     if (!known) this.#store(sessionId, this.#confirm(sessionId))
+  }
+
+  /**
+   * Whether an end of a session may have it now. One that is not allowed any more ends; the answer is what to tell
+   * whoever is there.
+   */
+  async check(session: Session): Promise<string | undefined> {
+    const denial = await this.#options.authority.denial(session)
+    if (denial === undefined) return undefined
+    await this.#revoke(session, denial)
+    return REVOKED
+  }
+
+  /** What everybody is allowed may have changed: what is not allowed any more ends (DESIGN 6.6). */
+  review(): void {
+    if (!this.#closed) this.#review.request()
   }
 
   /** The start time-out of a session begins with its task, not with the first end that comes. */
@@ -102,19 +133,57 @@ export class LiveSessions {
     for (const sessionId of [...this.#sessions.keys()]) {
       if (!active.has(sessionId)) await this.#confirm(sessionId)
     }
+    // Time passes, which conditions may ask for.
+    this.review()
   }
 
   /** Sessions go on at their ends until a server is back. */
   close(): void {
     this.#closed = true
+    this.#unsubscribe()
     for (const { relay } of [...this.#sessions.values()]) relay.dispose('server stops')
   }
 
-  async *#active(filters: SessionFilters): AsyncGenerator<Session> {
+  async #reviewAll(): Promise<void> {
+    let batch: Session[] = []
+    for await (const session of this.#active({}, REVIEWED_PAGE)) {
+      batch.push(session)
+      if (batch.length < REVIEWED_AT_ONCE) continue
+      await this.#reviewBatch(batch)
+      batch = []
+      // Or thousands of sessions would keep the bytes of all others waiting.
+      await nextTurn()
+    }
+    await this.#reviewBatch(batch)
+  }
+
+  async #reviewBatch(sessions: readonly Session[]): Promise<void> {
+    if (this.#closed) return
+    const reviews = sessions.map(async session => {
+      const denial = await this.#options.authority.denial(session)
+      if (denial !== undefined) await this.#revoke(session, denial)
+    })
+    for (const [i, review] of (await Promise.allSettled(reviews)).entries()) {
+      if (review.status === 'fulfilled' || this.#closed) continue
+      const sessionId = sessions[i]?.sessionId
+      this.#options.logger.error({ sessionId, err: review.reason }, 'a session could not be decided again')
+    }
+  }
+
+  async #revoke(session: Session, denial: string): Promise<void> {
+    const { sessionId } = session
+    this.#options.logger.warn({ sessionId, reason: denial }, 'session is not allowed any more')
+    const details = `Not allowed any more: ${denial}`.slice(0, MAXIMUM_DETAILS)
+    // First, and whether or not it can be stored: then it is looked at again with the next change.
+    this.#sessions.get(sessionId)?.relay.end(REVOKED, { cut: true })
+    await this.#end(session, { status: 'Terminated', details, output: REVOKED, tellNode: true, cut: true })
+  }
+
+  async *#active(filters: SessionFilters, limit = RECONCILED_PAGE): AsyncGenerator<Session> {
     const { store, scope } = this.#options
     let token: string | undefined
     do {
-      const page = await store.sessions.list(scope, 'Active', filters, { limit: RECONCILED_PAGE, token })
+      const page = await store.sessions.list(scope, 'Active', filters, { limit, token })
       yield* page.items
       token = page.nextToken
     } while (token !== undefined)
@@ -142,7 +211,7 @@ export class LiveSessions {
     const live = this.#sessions.get(sessionId)
     if (live !== undefined) return live.relay
     const { scope, bus } = this.#options
-    const relay = this.#newRelay(factsOf(session))
+    const relay = this.#newRelay(factsOf(session, this.#options.expiredCredentials))
     const unsubscribes = [
       bus.subscribe(sessionSubject(scope, sessionId), message => endedEvent(relay, message)),
       bus.subscribe(nodeSubject(scope, nodeId), async message => {
@@ -212,7 +281,8 @@ export class LiveSessions {
       ...(ending.details !== '' && { details: ending.details }),
       ...(tellNode && { task }),
     })
-    await bus.publish(sessionSubject(scope, sessionId), { type: 'ended', output: ending.output })
+    const { output, cut = false } = ending
+    await bus.publish(sessionSubject(scope, sessionId), { type: 'ended', output, ...(cut && { cut }) })
     if (ended && tellNode) await bus.publish(nodeSubject(scope, nodeId), { type: 'tasks' })
   }
 
@@ -226,8 +296,12 @@ export class LiveSessions {
 }
 
 function endedEvent(relay: SessionRelay, message: BusMessage): void {
-  if (eventType(message) === 'ended') relay.end(eventText(message, 'output'))
+  if (eventType(message) !== 'ended') return
+  relay.end(eventText(message, 'output'), { cut: eventFlag(message, 'cut') })
 }
+
+/** For the person; what it was is for those who may take it away. */
+const REVOKED = 'Your permission to use this session was taken away.'
 
 const RESTARTED = 'The agent on the node was restarted.'
 const AGENT_RESTARTED: Ending = {
@@ -242,7 +316,7 @@ function deregistered(nodeId: string): Ending {
   return { status: 'Terminated', details: output, output, tellNode: false }
 }
 
-function factsOf(session: Session): SessionFacts {
+function factsOf(session: Session, expiredCredentials: GatewayOptions['expiredCredentials']): SessionFacts {
   const { sessionId, nodeId, startedAt, idleTimeoutMs, maxDurationMs, documentContent } = session
   const sessionType = eventText(documentContent, 'sessionType')
   return {
@@ -252,6 +326,7 @@ function factsOf(session: Session): SessionFacts {
     startedAt,
     idleTimeoutMs: idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT,
     maxDurationMs,
+    credentialsExpireAt: expiredCredentials === 'end' ? credentialsExpireAt(session) : null,
     agentCame: session.connectedAt !== null,
     clientCame: session.clientTokenUsedAt !== null,
     disconnected: session.status === 'Disconnected',

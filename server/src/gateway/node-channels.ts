@@ -1,14 +1,22 @@
 import type { Connection } from '@sallyport/protocol/transport/transport'
-import { type BusMessage, nodeSubject } from '../bus/bus.ts'
+import { accessSubject, type BusMessage, nodeSubject } from '../bus/bus.ts'
+import { Passes } from '../bus/passes.ts'
 import { ControlChannel } from './control-channel.ts'
 import type { LiveSessions } from './live-sessions.ts'
 import { eventType, type GatewayOptions, GOING_AWAY_CLOSE } from './options.ts'
 
 const REPLACED_CLOSE = 1000
 const DEREGISTERED_CLOSE = 1008
+const REFUSED_CLOSE = 1008
 const OVERLOADED_CLOSE = 1011
 
-type AttachedNode = { channel: ControlChannel; epoch: number; unsubscribe: () => void }
+type AttachedNode = {
+  channel: ControlChannel
+  epoch: number
+  unsubscribe: () => void
+  /** It may not be here: nobody is to believe for a while yet that it is. */
+  refused: boolean
+}
 
 /** The control channels of nodes at this server, one each, and what the store says of their presence. */
 export class NodeChannels {
@@ -17,12 +25,22 @@ export class NodeChannels {
   readonly #nodes = new Map<string, AttachedNode>()
   /** Nodes that went away a moment ago: what cancels the news of it. */
   readonly #leaving = new Map<string, () => void>()
+  readonly #passes: Passes
   #epoch = 0
   #closed = false
 
   constructor(options: GatewayOptions, sessions: LiveSessions) {
     this.#options = options
     this.#sessions = sessions
+    const { bus, clock, scope, logger } = options
+    this.#passes = new Passes({
+      bus,
+      clock,
+      subject: accessSubject(scope),
+      pass: () => this.#review([...this.#nodes.keys()]),
+      onError: error =>
+        logger.error({ err: error }, 'it could not be decided again which nodes may be online'),
+    })
   }
 
   get size(): number {
@@ -42,6 +60,8 @@ export class NodeChannels {
     this.#leaving.delete(nodeId)
     channel.open()
     try {
+      await this.#review([nodeId])
+      if (attached.refused) return
       if (!(await this.#setConnected(nodeId, attached))) {
         return channel.close(DEREGISTERED_CLOSE, 'this node is not registered')
       }
@@ -53,8 +73,14 @@ export class NodeChannels {
     await channel.sendTasks()
   }
 
+  /** Decides again, of all, which may be online. */
+  review(): void {
+    this.#passes.request()
+  }
+
   close(): void {
     this.#closed = true
+    this.#passes.close()
     for (const { channel, unsubscribe } of [...this.#nodes.values()]) {
       unsubscribe()
       channel.close(GOING_AWAY_CLOSE, 'server stops')
@@ -68,6 +94,7 @@ export class NodeChannels {
     const since = clock.now()
     const attached: AttachedNode = {
       epoch: this.#nextEpoch(),
+      refused: false,
       unsubscribe: bus.subscribe(nodeSubject(scope, nodeId), message =>
         this.#event(nodeId, attached.channel, message),
       ),
@@ -88,6 +115,21 @@ export class NodeChannels {
       }),
     }
     return attached
+  }
+
+  /** Closes the channels of nodes that may not be online (any more). */
+  async #review(nodeIds: readonly string[]): Promise<void> {
+    if (nodeIds.length === 0) return
+    const { store, scope, nodeRoles, logger } = this.#options
+    const before = new Map(nodeIds.map(nodeId => [nodeId, this.#nodes.get(nodeId)]))
+    const lacking = await nodeRoles.missingAmong(await store.nodes.roleHolders(scope, nodeIds))
+    for (const [nodeId, { why, actions }] of lacking) {
+      const attached = this.#nodes.get(nodeId)
+      if (attached === undefined || attached !== before.get(nodeId)) continue
+      logger.warn({ nodeId, actions, reason: why }, 'node refused')
+      attached.refused = true
+      attached.channel.close(REFUSED_CLOSE, `may not be online: ${why}`)
+    }
   }
 
   /** Greater than any before, in this life and in former ones (DESIGN 6.10). */
@@ -128,19 +170,22 @@ export class NodeChannels {
     if (this.#nodes.get(nodeId) !== attached) return
     attached.unsubscribe()
     this.#nodes.delete(nodeId)
-    if (!this.#closed) this.#leave(nodeId, attached.epoch, reason)
+    if (this.#closed) return
+    const { timing } = this.#options
+    this.#leave(nodeId, attached.epoch, reason, attached.refused ? 0 : timing.presenceGraceMs)
   }
 
   /** Agents come back from a blink of the network within seconds: that is not worth an alarm. */
-  #leave(nodeId: string, epoch: number, reason: string): void {
+  #leave(nodeId: string, epoch: number, reason: string, grace: number): void {
     const { store, scope, clock, logger, timing } = this.#options
-    const cancel = clock.after(timing.presenceGraceMs, () => {
+    const cancel = clock.after(grace, () => {
       this.#leaving.delete(nodeId)
       store.nodes.setDisconnected(scope, nodeId, { epoch, now: clock.now() }).then(
         changed => changed && logger.info({ nodeId, reason }, 'node offline'),
         (error: unknown) => {
           logger.error({ nodeId, err: error }, 'presence could not be stored')
-          if (!this.#closed && !this.#nodes.has(nodeId)) this.#leave(nodeId, epoch, reason)
+          if (!this.#closed && !this.#nodes.has(nodeId))
+            this.#leave(nodeId, epoch, reason, timing.presenceGraceMs)
         },
       )
     })

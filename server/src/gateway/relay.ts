@@ -81,6 +81,12 @@ export class Relay {
     this.#halves.agent.sendIfConnected(this.#frames.closed('agent', output))
   }
 
+  /** Forgets what waits for either end and has not gone out yet. */
+  drop(): void {
+    this.#halves.client.drop()
+    this.#halves.agent.drop()
+  }
+
   /** Says something to the person at the client, if it is there, and no stock client, which would not show it. */
   notify(text: string): void {
     if (this.#agreed && !this.#closed) this.#halves.client.sendIfConnected(this.#frames.notice(text))

@@ -13,6 +13,8 @@ export type SessionFacts = {
   startedAt: number
   idleTimeoutMs: number
   maxDurationMs: number | null
+  /** When the credentials expire that it was started with, if it ends with them; ms since the epoch. */
+  credentialsExpireAt: number | null
   /** What had happened before this relay was made: after a restart, a session is in the middle of its life. */
   agentCame: boolean
   clientCame: boolean
@@ -29,6 +31,8 @@ export type Ending = {
   output: string
   /** Whether the node does not know of it. */
   tellNode: boolean
+  /** What waits for either end is dropped: nobody may have it any more. */
+  cut?: boolean
 }
 
 /** `remaining` milliseconds from now the session ends; `before` that, the person at the client is told. */
@@ -48,7 +52,7 @@ export type Progress = {
 
 /** The clocks that run for a session, which neither end has (data-plane.md 17). */
 export function sessionDeadlines(facts: SessionFacts, progress: Progress, startTimeout: number): Deadline[] {
-  const { maxDurationMs, nodeId } = facts
+  const { maxDurationMs, credentialsExpireAt, nodeId } = facts
   const { age, here, agentCame, clientCame } = progress
   const deadlines: Deadline[] = []
   if (agentCame) deadlines.push(idleDeadline(facts, progress.idle))
@@ -62,6 +66,7 @@ export function sessionDeadlines(facts: SessionFacts, progress: Progress, startT
     deadlines.push({ remaining: CLIENT_START_TIMEOUT - here, ending })
   }
   if (maxDurationMs !== null) deadlines.push(durationDeadline(maxDurationMs, age))
+  if (credentialsExpireAt !== null) deadlines.push(expiryDeadline(credentialsExpireAt - facts.startedAt, age))
   return deadlines
 }
 
@@ -99,6 +104,22 @@ function durationDeadline(maxDurationMs: number, age: number): Deadline {
     warning: {
       before,
       text: `This session ends in ${inWords(before)}, when it reaches its maximum duration of ${limit}. Nothing can put that off; save your work.`,
+    },
+  }
+}
+
+/** `lifetime`: from the start of the session on. */
+function expiryDeadline(lifetime: number, age: number): Deadline {
+  const before = warningTime(lifetime)
+  return {
+    remaining: lifetime - age,
+    ending: terminated(
+      'Credentials expired',
+      'The credentials that this session was started with have expired.',
+    ),
+    warning: {
+      before,
+      text: `This session ends in ${inWords(before)}, when the credentials expire that it was started with. Save your work; with new credentials you can start another.`,
     },
   }
 }

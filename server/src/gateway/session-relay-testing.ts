@@ -26,6 +26,7 @@ export function sessionRelayForTest(facts: Partial<SessionFacts> = {}) {
       startedAt: clock.now(),
       idleTimeoutMs: 20 * MINUTE,
       maxDurationMs: null,
+      credentialsExpireAt: null,
       agentCame: false,
       clientCame: false,
       disconnected: false,

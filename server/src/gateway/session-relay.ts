@@ -112,12 +112,16 @@ export class SessionRelay {
     else this.#options.onEnding(ending)
   }
 
-  /** The end is stored: the client is told, and both sockets close once it has read that. */
-  end(output: string): void {
+  /**
+   * The end is stored: the client is told, and both sockets close once it has read that. `cut`: what waits for either
+   * end is dropped.
+   */
+  end(output: string, { cut = false } = {}): void {
     if (this.#state === 'ended' || this.#state === 'disposed') return
     this.#state = 'ended'
     this.#cancelCheck()
     this.#client.stop()
+    if (cut) this.#relay.drop()
     this.#relay.close(output)
     if (!this.#relay.isPresent('client')) return this.dispose('session ended')
     const { clock, pongTimeout } = this.#options

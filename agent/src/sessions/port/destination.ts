@@ -3,6 +3,7 @@ import { isIPv6, type Socket } from 'node:net'
 import { inWords } from '../error-words.ts'
 import { type Address, parseAddress } from './address.ts'
 import type { AllowedDestinations } from './allowed-destinations.ts'
+import type { AuthorisedDestinations } from './authorised-destinations.ts'
 import { connectToFirst } from './connect.ts'
 import type { DestinationRules } from './destination-rules.ts'
 import { type Host, readHost } from './host.ts'
@@ -24,6 +25,7 @@ export type DestinationOptions = {
   port: number
   rules: DestinationRules
   allowed?: AllowedDestinations | undefined
+  authorised?: AuthorisedDestinations | undefined
   network?: Network | undefined
 }
 
@@ -94,7 +96,12 @@ export class Destination {
   }
 
   #refuseName(): void {
-    const { allowed, port } = this.#options
+    const { allowed, authorised, port } = this.#options
+    if (authorised?.covers(this.#host, port) === false) {
+      throw new ForbiddenDestination(
+        `Forwarding to ${this.label} is forbidden. The server has not authorised this session for it.`,
+      )
+    }
     if (allowed?.mayAllow(this.#name, port) === false) throw this.#notAllowed(this.#name)
   }
 

@@ -6,6 +6,7 @@ import { decodeFlag } from '@sallyport/protocol/payloads'
 import { isVersionSince } from '@sallyport/protocol/versions'
 import type { Activity, ActivityContext, Peer, SessionDocument } from '../activity.ts'
 import { AllowedDestinations } from './allowed-destinations.ts'
+import { authorisedDestinations } from './authorised-destinations.ts'
 import { Destination, ForbiddenDestination, type Network } from './destination.ts'
 import type { PortMode } from './mode.ts'
 import { Multiplexed } from './multiplexed.ts'
@@ -52,6 +53,7 @@ export class PortSession implements Activity {
       port: readPort(portNumber),
       rules: context.destinations,
       allowed: allowed === undefined ? undefined : new AllowedDestinations(allowed),
+      authorised: authorisedDestinations(context.task.Sallyport),
       network,
     })
   }

@@ -1,0 +1,52 @@
+import { PREFERENCES_DOCUMENT, type SessionDocument } from '../documents/session-documents.ts'
+import type { Person } from '../iam/principal.ts'
+import type { RequestFacts } from '../iam/request-facts.ts'
+import type { Json } from '../store/schema.ts'
+import type { Session } from '../store/sessions.ts'
+import { type BoundParameters, destinationOf } from './destination.ts'
+import type { WantedSession } from './plan.ts'
+
+/** Who started a session and how, as far as deciding about it again needs it. Where it leads says its document. */
+export type StartedBy = {
+  person: Person
+  facts: Omit<RequestFacts, 'now'>
+  /** Whether the request named a document, which policies may tell apart (control-plane.md 34.2). */
+  documentNamed: boolean
+}
+
+/** For the session's row. */
+export function authorityRecord(person: Person, facts: RequestFacts, documentNamed: boolean): Json {
+  const { now: _, ...lasting } = facts
+  return { person, facts: lasting, documentNamed } as Json
+}
+
+/**
+ * Who started a session. Of one that is older than its record only its owner is known, who was a user then: nothing
+ * that conditions might ask of the request.
+ */
+export function startedBy(session: Session): StartedBy {
+  const { authority, ownerArn, ownerUserId, documentName } = session
+  if (authority !== null) return authority as unknown as StartedBy
+  const userName = ownerArn.slice(ownerArn.lastIndexOf('/') + 1)
+  return {
+    person: { kind: 'user', arn: ownerArn, userId: ownerUserId, userName, longTermKeyId: '' },
+    facts: { sourceIp: '', secureTransport: true, userAgent: '' },
+    documentNamed: documentName !== PREFERENCES_DOCUMENT,
+  }
+}
+
+/** What StartSession was asked for. */
+export function wantedOf(session: Session): WantedSession {
+  const { nodeId, documentName, documentContent, parameters } = session
+  return {
+    nodeId,
+    document: startedBy(session).documentNamed ? documentName : undefined,
+    destination: destinationOf(documentContent as SessionDocument, parameters as BoundParameters),
+  }
+}
+
+/** When the credentials expire that a session was started with, null for those that do not. */
+export function credentialsExpireAt(session: Session): number | null {
+  if (session.authority === null) return null
+  return startedBy(session).person.temporary?.expiresAt ?? null
+}
