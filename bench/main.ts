@@ -1,11 +1,13 @@
 // `npm run bench`: measures this version side by side with OpenSSH on the same machine, in the same run. Prints
 // tables and never passes or fails. `npm run bench -- echo memory` runs these parts alone.
 import { cpus, totalmem } from 'node:os'
+import { benchApi } from './api.ts'
 import { benchEcho } from './echo.ts'
 import { benchForward } from './forward.ts'
 import { benchGatewayMemory } from './gateway-memory.ts'
 import { benchMemory } from './memory.ts'
 import { openPeers, type Peers } from './peers.ts'
+import { benchPolicies } from './policies.ts'
 import { benchPrompt } from './prompt.ts'
 import { benchThroughput } from './throughput.ts'
 
@@ -16,6 +18,8 @@ const parts: Readonly<Record<string, (peers: Peers) => Promise<void>>> = {
   throughput: benchThroughput,
   forward: benchForward,
   gateway: benchGatewayMemory,
+  api: benchApi,
+  policies: benchPolicies,
 }
 
 process.exit(await main(process.argv.slice(2)))

@@ -11,6 +11,7 @@ Reach machines that accept no inbound connection, through a server of your own.
   exec <node> -- ...     run one command on a node
   forward <node> <port>  make a port of a node a port of this machine
   ssh-proxy <node>       for ssh's ProxyCommand
+  doctor [node]          look for whatever keeps you from a shell on a node
   nodes                  list the nodes
   sessions               list the sessions
   sessions end <id...>   end sessions

@@ -101,6 +101,9 @@ describe('inside the server', () => {
     ['recording/a.ts', '../gateway/relay.ts'],
     ['commands/a.ts', '../api/dispatch.ts'],
     ['commands/a.ts', '../server.ts'],
+    ['session-authority/a.ts', '../bus/bus.ts'],
+    ['session-authority/a.ts', '../gateway/options.ts'],
+    ['iam/a.ts', '../session-authority/plan.ts'],
   ])('%s may not import %s', (file, specifier) => {
     expect(broken({ [`server/src/${file}`]: `import '${specifier}'` })).toEqual([
       `server/src/${file}:1 server-layers`,
@@ -109,6 +112,10 @@ describe('inside the server', () => {
 
   test.each([
     ['api/a.ts', '../store/nodes.ts'],
+    ['api/a.ts', '../session-authority/plan.ts'],
+    ['gateway/a.ts', '../session-authority/record.ts'],
+    ['session-authority/a.ts', '../iam/access.ts'],
+    ['session-authority/a.ts', '../documents/resolve.ts'],
     ['api/operations/ssm/a.ts', '../../dispatch.ts'],
     ['gateway/a.ts', '../bus/bus.ts'],
     ['audit/a.ts', '../store/trail.ts'],

@@ -44,6 +44,8 @@ export type AgentOptions = {
   /** What the agent is started by, for example `setpriv` and its arguments. */
   through?: readonly string[]
   env?: Record<string, string | undefined>
+  /** Added to `sallyport agent register`. */
+  registerArguments?: readonly string[]
 }
 
 export type Node = { id: string; stateDirectory: string; process: Service }
@@ -150,7 +152,7 @@ export class Stack {
   async startNode(stateDirectory: string, options: AgentOptions = {}): Promise<Node> {
     const agent = this.startAgent(stateDirectory, options)
     const online = await agent.waitForLine(/"message":"online"/)
-    const id = /"instanceId":"(mi-[0-9a-f]{17})"/.exec(online)?.[1]
+    const id = /"instanceId":"(m?i-[0-9a-f]{17})"/.exec(online)?.[1]
     if (id === undefined) throw new Error(`the agent did not say who it is: ${online}`)
     const node = { id, stateDirectory, process: agent }
     this.nodes.push(node)
@@ -158,7 +160,7 @@ export class Stack {
   }
 
   async registerNode(stateDirectory: string, name: string, options: AgentOptions = {}): Promise<void> {
-    const { endpoint = this.endpoint, through = [], env = {} } = options
+    const { endpoint = this.endpoint, through = [], env = {}, registerArguments = [] } = options
     const activation = await this.api(
       'create-activation',
       '--iam-role',
@@ -175,6 +177,7 @@ export class Stack {
       endpoint,
       '--ca-hash',
       this.#caHash,
+      ...registerArguments,
     ]
     const secrets = [
       '--activation-id',

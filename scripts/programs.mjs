@@ -32,6 +32,8 @@ const PACKAGES = {
 }
 /** Debian 12 and Ubuntu 24.04 have version 2 under this name; what a Python of one's own installs is version 1. */
 const AWS_PACKAGE = 'awscli'
+/** A module, not a program: whichever Python has it will do, and a Python of one's own on PATH may not. */
+const BOTO3_PACKAGE = 'python3-boto3'
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin', '/bin']
 /** PostgreSQL's programs are in a folder for each version; those for its clients are found on PATH as well. */
 const POSTGRESQL_FOLDER = '/usr/lib/postgresql'
@@ -54,7 +56,7 @@ function postgresqlFolders() {
 
 /**
  * Makes sure that every program is there and returns the environment that the tests need to find them:
- * PATH, SALLYPORT_TEST_AWS2 and, where there is one, SALLYPORT_TEST_AWS1.
+ * PATH, SALLYPORT_TEST_AWS2, SALLYPORT_TEST_PYTHON (one with boto3) and, where there is one, SALLYPORT_TEST_AWS1.
  * Throws an error that says what to install.
  */
 export function provideProgramsForTests() {
@@ -71,6 +73,7 @@ export function provideProgramsForTests() {
   return {
     PATH: searchPath().join(path.delimiter),
     SALLYPORT_TEST_AWS2: findAws(2),
+    SALLYPORT_TEST_PYTHON: findPythonWithBoto3(),
     ...(aws1 === undefined ? {} : { SALLYPORT_TEST_AWS1: aws1 }),
   }
 }
@@ -79,6 +82,7 @@ function missingPackages() {
   const missing = Object.keys(PACKAGES).filter(name => findPrograms(name).length === 0)
   const packages = missing.map(name => PACKAGES[name])
   if (findAws(2) === undefined) packages.push(AWS_PACKAGE)
+  if (findPythonWithBoto3() === undefined) packages.push(BOTO3_PACKAGE)
   return [...new Set(packages)]
 }
 
@@ -101,6 +105,13 @@ function findAws(major) {
     const { stdout, stderr } = spawnSync(file, ['--version'], { encoding: 'utf8', timeout: 30_000 })
     // Version 1 for Python 2 wrote its version to standard error.
     return new RegExp(`^aws-cli/${major}\\.`).test(stdout || stderr || '')
+  })
+}
+
+function findPythonWithBoto3() {
+  return findPrograms('python3').find(file => {
+    const { status } = spawnSync(file, ['-c', 'import boto3'], { stdio: 'ignore', timeout: 30_000 })
+    return status === 0
   })
 }
 

@@ -85,13 +85,42 @@ describe('a request', () => {
       answer(
         response,
         200,
-        '<R><Arn>arn:aws:iam::1:user/a&amp;b</Arn><UserId>U</UserId><Account>1</Account></R>',
+        '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::1:user/a&amp;b</Arn><UserId>U</UserId><Account>1</Account></GetCallerIdentityResult></GetCallerIdentityResponse>',
       )
     })
     const identity = await clientOf(endpoint).call('sts', 'GetCallerIdentity', {})
     expect(asked).toBe('Action=GetCallerIdentity&Version=2011-06-15')
     expect(identity).toEqual({ Account: '1', Arn: 'arn:aws:iam::1:user/a&b', UserId: 'U' })
   })
+
+  test('of iam is Query, with lists and structures both ways', async () => {
+    let asked = ''
+    const endpoint = await serve(async (request, response) => {
+      asked = (await bodyOf(request)).toString()
+      answer(
+        response,
+        200,
+        '<ListUsersResponse><ListUsersResult><Users><member><UserName>a</UserName></member></Users><IsTruncated>false</IsTruncated></ListUsersResult></ListUsersResponse>',
+      )
+    })
+    const input = { Names: ['a&b', 'c'], Entries: [{ Key: 'k', Values: ['v'] }], Marker: undefined }
+    expect(await clientOf(endpoint).call('iam', 'ListUsers', input)).toEqual({
+      Users: [{ UserName: 'a' }],
+      IsTruncated: 'false',
+    })
+    expect(asked).toBe(
+      'Action=ListUsers&Version=2010-05-08&Names.member.1=a%26b&Names.member.2=c&Entries.member.1.Key=k&Entries.member.1.Values.member.1=v',
+    )
+  })
+
+  test.each(['<html><p>It works!</p></html>', '<ListUsersResponse>', ''])(
+    'answered with %j of a stranger says so',
+    async page => {
+      const endpoint = await serve((_, response) => answer(response, 200, page))
+      const attempt = clientOf(endpoint).call('iam', 'ListUsers', {})
+      await expect(attempt).rejects.toMatchObject({ code: 'UnreadableAnswer' })
+    },
+  )
 
   test('uses the connection of the one before', async () => {
     const ports = new Set<number | undefined>()

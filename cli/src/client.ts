@@ -3,6 +3,7 @@ import { reconnectDelay } from '@sallyport/protocol/reconnect'
 import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import { ConnectionError, createRequester, type HttpResponse } from '@sallyport/protocol/transport/node-http'
 import type { Environment } from './aws-config.ts'
+import { isQueryService, queryAnswer, queryBody, queryError } from './query.ts'
 
 export type ClientOptions = {
   endpoint: URL
@@ -19,10 +20,14 @@ export type ClientOptions = {
 
 export type ApiClient = {
   /**
-   * One operation of the AWS API: `ssm` by JSON 1.1, `sts` by Query (GetCallerIdentity only).
-   * Rejects with an ApiError, or with what `credentials` rejects with.
+   * One operation of the AWS API: `ssm` by JSON 1.1; `iam` and `sts` by Query, whose answers are texts in lists and
+   * structures (an empty list is an empty text). Rejects with an ApiError, or with what `credentials` rejects with.
    */
-  call(service: 'ssm' | 'sts', operation: string, input: Readonly<Record<string, unknown>>): Promise<unknown>
+  call(
+    service: 'ssm' | 'sts' | 'iam',
+    operation: string,
+    input: Readonly<Record<string, unknown>>,
+  ): Promise<unknown>
 }
 
 /** The server refused, or no usable answer came: then `status` is 0 and `code` begins with `Connection`. */
@@ -46,7 +51,7 @@ const MAX_DELAY_MS = 5000
 const BACKOFF = { initial: 400, cap: MAX_DELAY_MS }
 
 /** What may be asked twice. StartSession and SendCommand are not: they have no client token (control-plane.md 36). */
-const IDEMPOTENT = /^(Describe|Get|List)|^(ResumeSession|TerminateSession|CancelCommand)$/
+const IDEMPOTENT = /^(Describe|Get|List|Simulate)|^(ResumeSession|TerminateSession|CancelCommand)$/
 
 /** Refusals that say that nothing was done, whatever the operation. */
 const THROTTLED = /^(Throttling|ThrottlingException|RequestLimitExceeded|TooManyRequestsException)$/
@@ -62,6 +67,7 @@ export const createClient = (options: ClientOptions): ApiClient => {
           const { headers, body } = await signedRequest(options, service, operation, input)
           return readAnswer(
             service,
+            operation,
             await request({ path: endpoint.pathname, headers, body, timeoutMs: TIMEOUT_MS }),
           )
         } catch (error) {
@@ -77,8 +83,8 @@ const sleep = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, m
 
 const signedRequest = async (options: ClientOptions, service: string, operation: string, input: object) => {
   const { endpoint, region, credentials, now = Date.now } = options
-  const query = service === 'sts'
-  const text = query ? `Action=${operation}&Version=2011-06-15` : JSON.stringify(input)
+  const query = isQueryService(service)
+  const text = query ? queryBody(service, operation, input) : JSON.stringify(input)
   const body = new TextEncoder().encode(text)
   const headers: Array<[string, string]> = [
     ['host', endpoint.host],
@@ -127,13 +133,9 @@ const retryDelay = (error: unknown, tried: number): number => {
 const toApiError = (error: unknown): unknown =>
   error instanceof ConnectionError ? new ApiError(error.code, error.message, 0, undefined, error) : error
 
-const readAnswer = (service: string, response: HttpResponse): unknown => {
+const readAnswer = (service: string, operation: string, response: HttpResponse): unknown => {
   const ok = response.status >= 200 && response.status < 300
-  if (service === 'sts') {
-    if (!ok) throw queryError(response)
-    const { body } = response
-    return { Account: element(body, 'Account'), Arn: element(body, 'Arn'), UserId: element(body, 'UserId') }
-  }
+  if (isQueryService(service)) return readQueryAnswer(ok, operation, response)
   let answer: unknown
   try {
     answer = JSON.parse(response.body || '{}')
@@ -149,10 +151,11 @@ const readAnswer = (service: string, response: HttpResponse): unknown => {
   throw new ServerError(code, String(message ?? Message ?? code), response)
 }
 
-const queryError = (response: HttpResponse) => {
-  const code = element(response.body, 'Code')
-  if (code === undefined) return notAnAnswer(response)
-  return new ServerError(code, element(response.body, 'Message') ?? code, response)
+const readQueryAnswer = (ok: boolean, operation: string, response: HttpResponse): unknown => {
+  const answer = ok ? queryAnswer(response.body, operation) : undefined
+  if (answer !== undefined) return answer
+  const error = ok ? undefined : queryError(response.body)
+  throw error === undefined ? notAnAnswer(response) : new ServerError(error.code, error.message, response)
 }
 
 const notAnAnswer = (response: HttpResponse) =>
@@ -161,11 +164,3 @@ const notAnAnswer = (response: HttpResponse) =>
     `The endpoint answered ${response.status} with something that is no AWS answer. Is it a Sallyport server, or does a proxy answer in its place?`,
     response,
   )
-
-const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
-
-/** Text of the first element of that name; enough for GetCallerIdentity and for errors, whose XML is flat. */
-const element = (xml: string, name: string): string | undefined => {
-  const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1]
-  return text?.replace(/&(amp|lt|gt|quot|apos);/g, (_, entity: string) => ENTITIES[entity] ?? '')
-}

@@ -23,6 +23,15 @@ const FORWARD_HELP = `
   0.0.0.0:8080:80          for other machines too, not only for this one
 IPv6 addresses stand in brackets. Ctrl-C ends it, with exit status 0.`
 
+const WHY_HELP = `
+  principal   a user's name, user/NAME, group/NAME, role/NAME, or an ARN (also of a session of a role)
+  resource    a node's name or id, a document's name (document/NAME where it could be a node's),
+              session/ID, an ARN, or * (which is what is meant where none is given)
+What is known of a resource, such as its tags, is looked up. Nothing is known of where a request comes from: say it with
+--context aws:SourceIp=192.0.2.1
+  sallyport policy why alice ssm:StartSession web-1
+  sallyport policy why role/Developers ssm:StartSession AWS-StartPortForwardingSession`
+
 /**
  * The client commands. `argv` begins with the command's name; resolves with the exit status and never rejects.
  * Every command's code is loaded only when it is the one that runs.
@@ -133,6 +142,14 @@ const buildProgram = async (
       ),
     )
 
+  settings(program.command('doctor [node]'))
+    .description('look for whatever keeps you from a shell on a node')
+    .action((node: string | undefined, _, command: CommanderCommand) =>
+      finish(
+        import('./commands/doctor.ts').then(({ doctor }) => doctor(node, command.optsWithGlobals(), context)),
+      ),
+    )
+
   settings(program.command('nodes'))
     .description('list the nodes')
     .option('--json', 'as JSON, with all there is to know')
@@ -179,6 +196,7 @@ const buildProgram = async (
     .option('--limit <number>', 'how many machines may use it', '1')
     .option('--expires-in <time>', 'such as 30m, 24h or 7d; at most 30d', '24h')
     .option('--iam-role <name>', 'the role of the nodes', 'SSMServiceRole')
+    .option('--tag <key=value>', 'a tag of the nodes, for policies; may be repeated', collect)
     .action((_, command: CommanderCommand) =>
       finish(
         import('./commands/activations.ts').then(({ createActivation }) =>
@@ -192,6 +210,21 @@ const buildProgram = async (
       finish(
         import('./commands/activations.ts').then(({ deleteActivation }) =>
           deleteActivation(id, command.optsWithGlobals(), context),
+        ),
+      ),
+    )
+
+  const policy = program.command('policy').description('what policies allow')
+  settings(policy.command('why <principal> <action> [resource]'))
+    .description('whether somebody may do something, and by which statements of which policies')
+    .option('--context <key=value>', 'the value of a condition key; may be repeated', collect)
+    .option('--json', 'as JSON, with all there is to know')
+    .option('--exit-code', 'exit with 1 when the answer is no')
+    .addHelpText('after', WHY_HELP)
+    .action((principal: string, action: string, resource: string | undefined, _, command: CommanderCommand) =>
+      finish(
+        import('./commands/policy.ts').then(({ policyWhy }) =>
+          policyWhy([principal, action, resource ?? '*'], command.optsWithGlobals(), context),
         ),
       ),
     )

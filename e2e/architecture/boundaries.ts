@@ -9,6 +9,9 @@ const COMPOSERS = ['bin', 'e2e', 'bench']
 
 /** Parts of the server that know nothing of requests and sockets. */
 const FOUNDATIONS = ['iam', 'audit', 'recording', 'documents', 'store', 'bus']
+/** What decides about sessions, for both of the roles below, stands on these alone. */
+const AUTHORITY = 'session-authority'
+const UNDER_AUTHORITY = ['iam', 'documents', 'store']
 /** The parts of the server that build the others and so are built by none. */
 const SERVER_COMPOSERS = ['main', 'context', 'server']
 const ROLES = ['api', 'gateway']
@@ -89,6 +92,10 @@ function within(source: Source, target: string): Broken | undefined {
   }
   if (FOUNDATIONS.includes(from) && to !== 'store') {
     const message = `${from} imports ${target}: it may import protocol, itself and store only`
+    return { rule: 'server-layers', message }
+  }
+  if (from === AUTHORITY && !UNDER_AUTHORITY.includes(to)) {
+    const message = `${from} imports ${target}: it may import protocol, ${UNDER_AUTHORITY.join(', ')} only`
     return { rule: 'server-layers', message }
   }
   if ((ROLES.includes(to) || to === 'server') && !SERVER_COMPOSERS.includes(from)) {

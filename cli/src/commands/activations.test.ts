@@ -103,3 +103,15 @@ test('the list shows how much of each activation is used, and which have expired
   expect(seen.out).toMatch(/^an-id +- +R +2\/5 +2026-11-21T00:00:00.000Z$/m)
   expect(seen.out).toMatch(/^old .* expired$/m)
 })
+
+test('tags go with the activation, and a word without a value is not one', async () => {
+  const { seen, run } = setUp(MADE)
+  expect(await run('activations', 'create', '--tag', 'env=dev', '--tag', 'note=a=b')).toBe(0)
+  const Tags = [
+    { Key: 'env', Value: 'dev' },
+    { Key: 'note', Value: 'a=b' },
+  ]
+  expect(seen.calls).toEqual([['CreateActivation', expect.objectContaining({ Tags })]])
+  expect(await run('activations', 'create', '--tag', 'dev')).toBe(2)
+  expect(seen.err).toContain('--tag is "dev": expected KEY=VALUE, such as env=dev')
+})

@@ -10,6 +10,7 @@ export type CreateActivationOptions = SettingsOptions & {
   name?: string
   description?: string
   iamRole: string
+  tag?: readonly string[]
   limit: string
   expiresIn: string
   json?: boolean
@@ -47,6 +48,7 @@ export const createActivation = async (
   if (!Number.isInteger(limit) || limit < 1)
     throw usageError(`--limit is "${options.limit}": expected a number from 1 to 1000`)
   const expires = context.now() / 1000 + lifetime(options.expiresIn)
+  const tags = (options.tag ?? []).map(readTag)
   const connection = await context.connect(options)
   const answer = (await connection.client.call('ssm', 'CreateActivation', {
     IamRole: options.iamRole,
@@ -54,6 +56,7 @@ export const createActivation = async (
     ExpirationDate: expires,
     ...(options.name ? { DefaultInstanceName: options.name } : {}),
     ...(options.description ? { Description: options.description } : {}),
+    ...(tags.length > 0 ? { Tags: tags } : {}),
   })) as { ActivationId?: string; ActivationCode?: string }
   const { ActivationId, ActivationCode } = answer
   if (!ActivationId || !ActivationCode)
@@ -120,6 +123,12 @@ export const deleteActivation = async (
   await client.call('ssm', 'DeleteActivation', { ActivationId: id })
   context.err(`Deleted ${inert(id)}\n`)
   return EXIT.ok
+}
+
+const readTag = (text: string): { Key: string; Value: string } => {
+  const equals = text.indexOf('=')
+  if (equals < 1) throw usageError(`--tag is "${text}": expected KEY=VALUE, such as env=dev`)
+  return { Key: text.slice(0, equals), Value: text.slice(equals + 1) }
 }
 
 const lifetime = (text: string): number => {
