@@ -139,7 +139,13 @@ describe('a metadata address through AWS’s document', () => {
 
   test.each([
     ...['[::ffff:a9fe:a9fe]', '169.254.169.254%25lo', 'fe80::1%lo', '１６９.２５４.１６９.２５４'],
-    ...['169。254。169。254', '169.254.169.254/x', 'x@169.254.169.254'],
+    ...[
+      '169。254。169。254',
+      ' 169.254.169.254',
+      '169.254.169.254\0',
+      '169.254.169.254/x',
+      'x@169.254.169.254',
+    ],
     ...['169.254.169.254\n', '{{ portNumber }}'],
   ])('gets no further than the API as %j', async host => {
     const Parameters = { host: [host], portNumber: [String(port)] }
@@ -169,13 +175,7 @@ describe('a metadata address through a document that takes any text', () => {
   })
 
   test.each([
-    ...[
-      '169.254.169.254%25lo',
-      ' 169.254.169.254',
-      '169.254.169.254\0',
-      'x@169.254.169.254',
-      '169.254.169.999',
-    ],
+    ...['169.254.169.254%25lo', 'x@169.254.169.254', '169.254.169.999'],
     ...['169.254.169.254/x', '169.254.169.254:80', '1.2.3.4.5', '[169.254.169.254', 'http://metadata.test'],
   ])('is nothing as %j', async host => {
     const client = await open('Any-Host', { host: [host] })
