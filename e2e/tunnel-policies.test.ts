@@ -1,10 +1,11 @@
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { REVOKED } from './at-work.ts'
 import { NetworkNamespace } from './network-namespace.ts'
-import { addPerson, iam, type Person } from './people.ts'
+import { addPerson, givePolicy, iam, type Person } from './people.ts'
 import { aws2, connect, openConnect, startSession } from './remote-shell.ts'
 import { binDirectory, type Node, Service, type Stack, startStack } from './stack.ts'
 import { dial } from './tcp-servers.ts'
@@ -178,12 +179,13 @@ describe('only-one-database.json', () => {
   })
 })
 
-describe('only-dev-nodes.json', () => {
-  const tag = async (value: string) => {
-    const resource = ['--resource-type', 'ManagedInstance', '--resource-id', node.id]
-    await stack.api('add-tags-to-resource', ...resource, '--tags', `Key=env,Value=${value}`)
-  }
+/** Tags the node with env=… */
+async function tag(value: string): Promise<void> {
+  const resource = ['--resource-type', 'ManagedInstance', '--resource-id', node.id]
+  await stack.api('add-tags-to-resource', ...resource, '--tags', `Key=env,Value=${value}`)
+}
 
+describe('only-dev-nodes.json', () => {
   test('opens nodes that are tagged env=dev as long as they are', async () => {
     const person = await addPerson(stack, 'developer')
     await attach(person, 'only-dev-nodes')
@@ -230,5 +232,46 @@ describe('only-own-sessions.json', () => {
     })
     expect((await own.ended()).said).toContain('ended by user/ann')
     expect(await theirs.run('echo untouched')).toBe('untouched')
+  })
+})
+
+describe('dev-shells-and-one-database.json, by the ten minutes of docs/policies.md', () => {
+  const FILE = 'dev-shells-and-one-database'
+  const group = ['--group-name', 'developers']
+  const membership = [...group, '--user-name', 'alice']
+
+  test('gives a group shells on dev nodes and one database, and nothing else', async () => {
+    await tag('dev')
+    await iam(stack, 'create-group', ...group)
+    const document = ['--policy-document', `file://${join(policies, `${FILE}.json`)}`]
+    await iam(stack, 'put-group-policy', ...group, '--policy-name', 'developers', ...document)
+    const alice = await addPerson(stack, 'alice')
+    await iam(stack, 'add-user-to-group', ...membership)
+    await using shell = await connect(stack, [], { env: alice.env })
+    await using aws = await startSession(stack, [], { env: alice.env })
+    expect(await aws.run('echo $((6 * 7))')).toBe('42')
+    await using database = forward(alice, ':db.internal:5432')
+    expect(await through(database)).toBe('5432')
+    for (const spec of [':22', ':5432', ':db.internal:3306', ':other.internal:5432'])
+      await expectForwardDenied(alice, spec)
+    await expectStartDenied(alice, SSH)
+    await expectStartDenied(alice, 'AWS-StartNonInteractiveCommand', { command: ['id'] })
+    expect(await alice.aws('ssm', 'terminate-session', '--session-id', aws.sessionId)).toMatchObject({
+      code: 0,
+    })
+    await iam(stack, 'remove-user-from-group', ...membership)
+    await shell.terminal.waitFor(REVOKED, { timeoutMs: 5_000 })
+    await database.waitForLine(new RegExp(REVOKED.replaceAll('.', '\\.')), 5_000)
+  })
+
+  test('needs both gates for a plain shell', async () => {
+    const bob = await addPerson(stack, 'bob')
+    const text = await readFile(join(policies, `${FILE}.json`), 'utf8')
+    const policy = JSON.parse(text) as { Statement: Array<{ Sid: string }> }
+    const Statement = policy.Statement.filter(({ Sid }) => Sid !== 'Shells')
+    await givePolicy(stack, 'bob', { ...policy, Statement }, 'without-shells')
+    await expectStartDenied(bob)
+    await using database = forward(bob, ':db.internal:5432')
+    expect(await through(database)).toBe('5432')
   })
 })
