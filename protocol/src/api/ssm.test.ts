@@ -21,6 +21,7 @@ const good: Record<string, unknown[]> = {
     },
   ],
   RequestManagedInstanceRoleToken: [{ Fingerprint: uuid }],
+  UpdateManagedInstanceRole: [{ InstanceId: node, IamRole: 'service-role/Web' }],
   UpdateManagedInstancePublicKey: [{ NewPublicKey: 'M'.repeat(392), NewPublicKeyType: 'Rsa' }],
   UpdateInstanceInformation: [
     { AgentName: 'amazon-ssm-agent', AgentVersion: '3.3.0.0', InstanceId: node, PlatformType: 'Linux' },
@@ -104,7 +105,8 @@ const bad: Record<string, unknown[]> = {
     { IamRole: 'r', RegistrationMetadata: [{ Key: '  ', Value: 'v' }] },
   ],
   DeleteActivation: [{ ActivationId: 'nope' }],
-  DeregisterManagedInstance: [{ InstanceId: 'i-0123456789abcdef0' }],
+  DeregisterManagedInstance: [{ InstanceId: 'i-0123456789abcdef' }, { InstanceId: 'x-0123456789abcdef0' }],
+  UpdateManagedInstanceRole: [{ InstanceId: 'i-0123456789abcdef0', IamRole: 'r' }, { InstanceId: node }],
   AddTagsToResource: [{ ResourceType: 'Node', ResourceId: node, Tags: [] }],
   CreateDocument: [
     { Name: 'Mine', Content: '' },
@@ -162,6 +164,7 @@ test('every operation of the families is in the table', () => {
     'UpdateDocumentDefaultVersion',
     'UpdateInstanceInformation',
     'UpdateManagedInstancePublicKey',
+    'UpdateManagedInstanceRole',
   ])
 })
 
