@@ -7,6 +7,8 @@ export type AccessCheck = {
   action?: string
   /** An ARN, or `*`. */
   resource: string
+  /** What a denial calls the resource, where its ARN says more than the request did: that it is there, and where. */
+  shown?: string
   /** What is known of the resource and the request, beyond what every request has. */
   conditions?: ConditionValues
 }

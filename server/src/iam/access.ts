@@ -3,6 +3,7 @@ import type { Store } from '../store/store.ts'
 import type { Tag } from '../store/tags.ts'
 import type { AccessCache } from './access-cache.ts'
 import type { AccessCheck, AccessPlan } from './access-plan.ts'
+import { cachedTags } from './cached-rows.ts'
 import { PrincipalKeys, requestContext } from './condition-keys.ts'
 import { type BadPolicyListener, ParsedPolicies } from './parsed-policies.ts'
 import type { ContextValues, Decision, PolicySet } from './policy/decision.ts'
@@ -16,7 +17,7 @@ export type AccessOptions = {
   scope: Scope
   partition: string
   cache: AccessCache
-  /** Told once of each stored policy that cannot be read. It allows nothing. */
+  /** Told once of each stored policy that cannot be read. It denies everything. */
   onBadPolicy?: BadPolicyListener
 }
 
@@ -46,10 +47,7 @@ export class Access {
 
   /** Of a node or document, under the resource type that the store keeps them under. */
   tagsOf(resourceType: string, resourceId: string): Promise<readonly Tag[]> {
-    const { store, scope, cache } = this.#options
-    return cache.get(`tags of ${resourceType} ${resourceId}`, () =>
-      store.tags.list(scope, resourceType, resourceId),
-    )
+    return cachedTags(this.#options, resourceType, resourceId)
   }
 
   /** What a group gives to whoever is in it. */

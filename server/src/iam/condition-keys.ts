@@ -6,6 +6,7 @@ import { USER_TAGS } from '../store/users.ts'
 import type { AccessCache } from './access-cache.ts'
 import type { ConditionValues } from './access-plan.ts'
 import { nodeArn, roleArn } from './arns.ts'
+import { cachedRole, cachedTags } from './cached-rows.ts'
 import type { ContextValues } from './policy/decision.ts'
 import type { NodePrincipal, Person, RolePrincipal, UserPrincipal } from './principal.ts'
 import type { RequestFacts } from './request-facts.ts'
@@ -71,7 +72,6 @@ export class PrincipalKeys {
   }
 
   async #node({ nodeId, roleName }: NodePrincipal): Promise<Entry[]> {
-    const { store, scope } = this.#options
     const own = nodeArn(this.#options, nodeId)
     const entries: Entry[] = [
       ['aws:principaltype', ['AssumedRole']],
@@ -79,14 +79,14 @@ export class PrincipalKeys {
       ['ssm:sourceinstancearn', [own]],
     ]
     if (nodeId.startsWith('i-')) entries.push(['ec2:sourceinstancearn', [own]])
-    const role = roleName === null ? undefined : await store.roles.get(scope, roleName)
+    const role = roleName === null ? undefined : await cachedRole(this.#options, roleName)
     if (role === undefined) return entries
     entries.push(['aws:principalarn', [roleArn(this.#options, role.path, role.roleName)]])
     return [...entries, ...principalTags(await this.#tags(ROLE_TAGS, role.roleName))]
   }
 
-  #tags(resourceType: string, name: string): Promise<Tag[]> {
-    return this.#options.store.tags.list(this.#options.scope, resourceType, name)
+  #tags(resourceType: string, name: string): Promise<readonly Tag[]> {
+    return cachedTags(this.#options, resourceType, name)
   }
 }
 

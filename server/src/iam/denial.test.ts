@@ -42,14 +42,14 @@ describe('nothing allows it', () => {
 
   test('a statement whose condition is about a key that is not there', () => {
     expect(near(undefined)).toBe(
-      `${start} because no identity-based policy allows the ssm:StartSession action: statement 2 of DevShells would allow it, but its condition StringEquals on ssm:resourceTag/env does not hold (ssm:resourceTag/env is not set)`,
+      `${start} because no identity-based policy allows the ssm:StartSession action: statement 2 of DevShells would allow it, but its condition StringEquals on ssm:resourceTag/env does not hold (ssm:resourceTag/env is not set or differs)`,
     )
     expect(near([])).toBe(near(undefined))
   })
 
   test('a statement whose condition wants another value, which is not told, nor is what was found', () => {
     expect(near(['prod'], 'OnlyDev')).toBe(
-      `${start} because no identity-based policy allows the ssm:StartSession action: statement OnlyDev of DevShells would allow it, but its condition StringEquals on ssm:resourceTag/env does not hold (ssm:resourceTag/env differs)`,
+      `${start} because no identity-based policy allows the ssm:StartSession action: statement OnlyDev of DevShells would allow it, but its condition StringEquals on ssm:resourceTag/env does not hold (ssm:resourceTag/env is not set or differs)`,
     )
   })
 })

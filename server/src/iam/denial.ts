@@ -2,6 +2,12 @@ import type { DeniedCheck } from './access.ts'
 import type { Decision, Layer, NearMiss, StatementPlace } from './policy/decision.ts'
 import type { NodePrincipal, Person } from './principal.ts'
 
+/**
+ * Keys that say what a resource is like. Which of the two is the matter with them would tell what exists from what does
+ * not (security-cases.md 9).
+ */
+const OF_THE_RESOURCE = /:resourcetag\/|^ssm:documenttype$|^iam:permissionsboundary$/i
+
 /** With the article that the sentences of an explicit deny have (control-plane.md 18.2). */
 const LAYERS: Readonly<Record<Layer, readonly [plain: string, withArticle: string]>> = {
   identity: ['identity-based policy', 'an identity-based policy'],
@@ -18,8 +24,8 @@ export function denialMessage(
   check: DeniedCheck,
   decision: Decision & { allowed: false },
 ): string {
-  const { action, resource } = check
-  const start = `User: ${principal.arn} is not authorized to perform: ${action} on resource: ${resource}`
+  const { action, resource, shown = resource } = check
+  const start = `User: ${principal.arn} is not authorized to perform: ${action} on resource: ${shown}`
   const [plain, withArticle] = LAYERS[decision.layer]
   if (decision.reason === 'explicit-deny') {
     return `${start} with an explicit deny in ${withArticle}: ${place(decision.by)}${ofNode(principal)}`
@@ -43,7 +49,7 @@ function nearMiss(near: NearMiss): string {
   if (unmet === undefined) return ''
   const { operator, key, found } = unmet
   const state = found === undefined || found.length === 0 ? 'is not set' : 'differs'
-  return `: ${statement(near)} of ${near.policy.name} would allow it, but its condition ${operator} on ${key} does not hold (${key} ${state})`
+  return `: ${statement(near)} of ${near.policy.name} would allow it, but its condition ${operator} on ${key} does not hold (${key} ${OF_THE_RESOURCE.test(key) ? 'is not set or differs' : state})`
 }
 
 function ofNode(principal: Person | NodePrincipal): string {

@@ -1,8 +1,9 @@
 import type { AccessKey } from '../store/access-keys.ts'
-import type { RoleRow, Scope } from '../store/schema.ts'
+import type { Scope } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import type { AccessCache } from './access-cache.ts'
 import { userArn } from './arns.ts'
+import { cachedRole } from './cached-rows.ts'
 import type { Person, UserPrincipal } from './principal.ts'
 
 export type IdentitiesOptions = { store: Store; scope: Scope; partition: string; cache: AccessCache }
@@ -54,7 +55,7 @@ export class Identities {
       const { temporary } = person
       return { person: { ...this.userOf(key), ...(temporary && { temporary }) } }
     }
-    const role = await this.#role(person.roleName)
+    const role = await cachedRole(this.#options, person.roleName)
     // `userId` begins with the id that the role had.
     return role !== undefined && person.userId === `${role.roleId}:${person.sessionName}`
       ? { person }
@@ -67,11 +68,6 @@ export class Identities {
     return user?.userId === userId
       ? `access key ${longTermKeyId} was deleted`
       : `user ${userName} was deleted`
-  }
-
-  #role(roleName: string): Promise<RoleRow | undefined> {
-    const { store, scope, cache } = this.#options
-    return cache.get(`role ${roleName}`, () => store.roles.get(scope, roleName))
   }
 }
 

@@ -7,28 +7,33 @@ const MAXIMUM_PARSED = 5_000
 
 export type BadPolicyListener = (policyName: string, error: unknown) => void
 
+/**
+ * Stands for a policy that cannot be read. Nobody knows what it denied, so it denies everything: the server's log names
+ * it, and whoever may still change policies writes it anew (or `sallyport server reset-administrator --user-name`).
+ */
+const UNREADABLE = parsePolicy(
+  '{"Version":"2012-10-17","Statement":{"Sid":"CannotBeRead","Effect":"Deny","Action":"*","Resource":"*"}}',
+  'identity',
+)
+
 /** Policies as they are evaluated, by their text: it is what never changes. */
 export class ParsedPolicies {
   readonly #onBad: BadPolicyListener
-  readonly #policies = new Map<string, Policy | undefined>()
+  readonly #policies = new Map<string, Policy>()
 
   constructor(onBad: BadPolicyListener) {
     this.#onBad = onBad
   }
 
-  /** Undefined for what cannot be read: it neither allows nor denies. It was refused when it was to be written. */
-  named(
-    name: string,
-    sourceType: NamedPolicy['sourceType'],
-    text: string,
-    owner?: string,
-  ): NamedPolicy | undefined {
+  /** Only what an earlier version took can be unreadable: it would be refused when it is written. */
+  named(name: string, sourceType: NamedPolicy['sourceType'], text: string, owner?: string): NamedPolicy {
     const policy = this.#policy(name, text)
-    return policy && { name, sourceType, policy, text, ...(owner === undefined ? {} : { owner }) }
+    return { name, sourceType, policy, text, ...(owner === undefined ? {} : { owner }) }
   }
 
-  #policy(name: string, text: string): Policy | undefined {
-    if (this.#policies.has(text)) return this.#policies.get(text)
+  #policy(name: string, text: string): Policy {
+    const known = this.#policies.get(text)
+    if (known !== undefined) return known
     const policy = this.#parse(name, text)
     this.#policies.set(text, policy)
     if (this.#policies.size > MAXIMUM_PARSED) {
@@ -38,12 +43,12 @@ export class ParsedPolicies {
     return policy
   }
 
-  #parse(name: string, text: string): Policy | undefined {
+  #parse(name: string, text: string): Policy {
     try {
       return parsePolicy(text, 'identity')
     } catch (error) {
       this.#onBad(name, error)
-      return undefined
+      return UNREADABLE
     }
   }
 }

@@ -70,9 +70,12 @@ export class PolicySets {
       const given = sessionPolicies.documents.map((text, index) =>
         parsed.named(`session policy ${index + 1}`, 'none', text),
       )
-      return [...given.filter(isKnown), ...(await this.#managed(sessionPolicies.arns))]
+      const managed = await this.#managed(sessionPolicies.arns)
+      // Without one of them nothing is sure to be within what it held the session to.
+      if (managed.length < new Set(sessionPolicies.arns).size) return []
+      return [...given.filter(isKnown), ...managed]
     })
-    // Also when none can be read: a session without any would be free of this layer.
+    // Also when none is there any more: a session without any would be free of this layer.
     return { ...set, session }
   }
 
@@ -83,7 +86,7 @@ export class PolicySets {
     const written = inline.map(({ policyName, document, ownerName }) =>
       parsed.named(policyName, type, document, ownerName),
     )
-    return [...written.filter(isKnown), ...(await this.#managed(attached.map(({ policyArn }) => policyArn)))]
+    return [...written, ...(await this.#managed(attached.map(({ policyArn }) => policyArn)))]
   }
 
   /** Those that are there, of Amazon's and of the account's own. */
@@ -102,7 +105,7 @@ export class PolicySets {
       .filter(isKnown)
   }
 
-  /** A boundary that is not there, or cannot be read, is one that nothing is inside of. */
+  /** A boundary that is not there is one that nothing is inside of. */
   async #boundary(arn: string | null): Promise<Pick<PolicySet, 'boundary'>> {
     if (arn === null) return {}
     const [boundary] = await this.#managed([arn])

@@ -1,11 +1,12 @@
 import type { ContextValues } from './context-values.ts'
 import { codesOf, compilePattern, isAnything } from './pattern.ts'
-import { ANY, ONE, type Template } from './template.ts'
+import { ANY, type Template } from './template.ts'
 
 /** arn, partition, service, region, account id, and the resource with all further colons. */
 export type ArnSegments = readonly string[]
 
 const SEGMENTS = 6
+const REGION = 3
 const COLON = 58
 
 /** Undefined for what is no ARN. */
@@ -69,7 +70,8 @@ export function compileArnPattern(
 
 /**
  * The Resource element: as above, but a `*` at the end of a segment "can expand to match beyond the colon boundaries"
- * (IAM user guide, "Using wildcards in resource ARNs").
+ * (IAM user guide, "Using wildcards in resource ARNs"). Here that
+ * holds from the region on: what names the service is never taken for something else.
  */
 export function compileResourcePattern(
   template: Template,
@@ -77,7 +79,7 @@ export function compileResourcePattern(
   if (isAnything(template)) return () => true
   const strict = compileArnPattern(template)
   const parts = splitTemplate(template)
-  const expands = parts.slice(0, -1).some(part => part.at(-1) === ANY)
+  const expands = parts.slice(REGION, -1).some(part => part.at(-1) === ANY)
   return (resource, segments, context) => {
     if (segments === undefined) return false
     if (strict(segments, context)) return true
@@ -86,48 +88,55 @@ export function compileResourcePattern(
   }
 }
 
-/** What one code of a pattern takes; `colons` says whether a colon is among it. */
-type Step = { code: number; colons: boolean }
+/** What each place of a pattern takes: a code, and whether a wildcard takes colons too. */
+type Steps = { codes: Int32Array; colons: Uint8Array }
 
-/** All places of the pattern that can be reached, one character after the other: text × pattern steps. */
+/**
+ * All places of the pattern that can be reached, one character after the other: text × pattern steps, each so short
+ * that whoever writes both has no way to hold up the server (security-cases.md 36).
+ */
 function matchesExpanded(segments: readonly Template[], text: string, context: ContextValues): boolean {
   const steps = stepsOf(segments, context)
   if (steps === undefined) return false
-  let reached = new Set([0])
+  const { codes, colons } = steps
+  let reached = new Uint8Array(codes.length + 1)
+  let following = new Uint8Array(codes.length + 1)
+  reached[0] = 1
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
-    const following = new Set<number>()
-    for (const place of withoutStars(reached, steps)) {
-      const step = steps[place]
-      if (step === undefined) continue
-      const wild = step.code === ANY || step.code === ONE
-      if (wild ? code !== COLON || step.colons : code === step.code) {
-        following.add(step.code === ANY ? place : place + 1)
-      }
+    following.fill(0)
+    for (let place = 0; place < codes.length; place++) {
+      if (reached[place] === 0) continue
+      const wanted = codes[place]
+      // A star stands for nothing (more), or for this character too.
+      if (wanted === ANY) reached[place + 1] = 1
+      const takes =
+        wanted === code || (wanted !== undefined && wanted < 0 && (code !== COLON || colons[place] === 1))
+      if (takes) following[wanted === ANY ? place : place + 1] = 1
     }
+    const spare = reached
     reached = following
+    following = spare
   }
-  return withoutStars(reached, steps).has(steps.length)
+  return reached.includes(1, codes.findLastIndex(code => code !== ANY) + 1)
 }
 
-/** With the places that are reached where a `*` stands for nothing (more). */
-function withoutStars(reached: ReadonlySet<number>, steps: readonly Step[]): Set<number> {
-  const all = new Set(reached)
-  for (const place of all) if (steps[place]?.code === ANY) all.add(place + 1)
-  return all
-}
-
-function stepsOf(segments: readonly Template[], context: ContextValues): Step[] | undefined {
-  const steps: Step[] = []
+function stepsOf(segments: readonly Template[], context: ContextValues): Steps | undefined {
+  const codes: number[] = []
+  const colons: number[] = []
   for (const [index, segment] of segments.entries()) {
     const isLast = index === segments.length - 1
-    const codes = codesOf(segment, context)
-    if (codes === undefined) return undefined
-    if (!isLast && codes.includes(COLON)) return undefined
-    codes.forEach((code, place) => {
-      steps.push({ code, colons: isLast || (code === ANY && place === codes.length - 1) })
+    const own = codesOf(segment, context)
+    if (own === undefined) return undefined
+    if (!isLast && own.includes(COLON)) return undefined
+    own.forEach((code, place) => {
+      codes.push(code)
+      const goesOn = index >= REGION && code === ANY && place === own.length - 1
+      colons.push(isLast || goesOn ? 1 : 0)
     })
-    if (!isLast) steps.push({ code: COLON, colons: true })
+    if (isLast) continue
+    codes.push(COLON)
+    colons.push(1)
   }
-  return steps
+  return { codes: Int32Array.from(codes), colons: Uint8Array.from(colons) }
 }

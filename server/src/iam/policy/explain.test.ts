@@ -63,6 +63,15 @@ describe('why', () => {
     expect(evaluate({ identity: [devs] }, { action, resource, context })).toEqual(decision)
   })
 
+  test('one policy is asked for one action after the other', () => {
+    const context = new Map([['aws:username', ['alice']]])
+    const own = { resource: 'arn:aws:ssm:r:1:session/alice-1', context }
+    const only = named('Only', '{"Statement": {"Effect": "Allow", "Action": "ssm:Start*", "Resource": "*"}}')
+    const actions = ['ssm:StartSession', 'ssm:ResumeSession', 'ssm:StartSession', 'iam:GetUser']
+    const allowed = actions.map(asked => evaluate({ identity: [only] }, { ...own, action: asked }).allowed)
+    expect(allowed).toEqual([true, false, true, false])
+  })
+
   test('statements can be cut out of their text', () => {
     const cut = devs.policy.statements.map(({ start, end }) => JSON.parse(text.slice(start, end)))
     expect(cut).toEqual(JSON.parse(text).Statement)

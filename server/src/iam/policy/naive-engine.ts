@@ -110,7 +110,7 @@ function fitsResource(tokens: Token[], resource: string): boolean {
   return fitsFrom(withColons(tokens), resource)
 }
 
-/** Variables bring no colon into the first five segments; wildcards take colons at the end of a segment. */
+/** Variables bring no colon into the first five segments; wildcards take colons at the end of a segment, from the region on. */
 function withColons(tokens: Token[]): Token[] {
   let colons = 0
   const all = tokens.filter(({ character, given }) => character === ':' && !given).length
@@ -120,7 +120,7 @@ function withColons(tokens: Token[]): Token[] {
     const following = tokens[index + 1]
     const ends = following?.character === ':' && !following.given
     if (each.given && each.character === ':' && colons < last) return { ...each, character: 'no such text' }
-    return { ...each, crosses: colons >= last || (each.character === '*' && ends) }
+    return { ...each, crosses: colons >= last || (each.character === '*' && ends && colons >= 3) }
   })
 }
 
