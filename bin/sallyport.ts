@@ -5,8 +5,8 @@ const HELP = `Usage: sallyport <command> [options]
 
 Reach machines that accept no inbound connection, through a server of your own.
 
-  server                 run the server
-  agent                  run the agent on a machine, or register it
+  server                 run the server; or make an administrator anew, when there is none left
+  agent                  register a machine, run its agent, look for what keeps it offline
   connect <node>         open a shell on a node, by its id or name
   exec <node> -- ...     run one command on a node
   forward <node> <port>  make a port of a node a port of this machine
@@ -18,6 +18,7 @@ Reach machines that accept no inbound connection, through a server of your own.
   activations            list what machines become nodes with
   activations create     make one, and print the command to run on the machine
   activations delete     delete one; its nodes stay
+  policy why             whether somebody may do something, and by which statements
   trust                  print the server's CA, or install it on this machine
 
   --version              print the version

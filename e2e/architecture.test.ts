@@ -29,7 +29,7 @@ describe('this repository', () => {
     const sources = CHECKED.flatMap(readSources)
     expect(sources.length).toBeGreaterThan(CHECKED.length)
     expect(checkSources(sources).map(describeFinding)).toEqual([])
-  })
+  }, 30_000)
 
   test('gives the agent no database driver and no web framework', () => {
     const manifest = JSON.parse(readFileSync(path.join(ROOT, 'agent/package.json'), 'utf8'))

@@ -1,7 +1,7 @@
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { addPerson, awsWith, iam, type Person } from './people.ts'
+import { addPerson, addRole, awsWith, type Person } from './people.ts'
 import { aws1, aws2, connect } from './remote-shell.ts'
 import { type Stack, startStack } from './stack.ts'
 import { type Environment, run } from './terminal.ts'
@@ -39,21 +39,12 @@ beforeAll(async () => {
       { Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` }, Action: 'sts:AssumeRole' },
     ],
   }
-  await makeRole('Operators', trust)
+  await addRole(stack, 'Operators', trust, SHELLS)
 })
 
 afterAll(async () => {
   await stack?.[Symbol.asyncDispose]()
 })
-
-async function makeRole(name: string, trust: object) {
-  const [trustFile, policyFile] = [join(stack.directory, 'trust.json'), join(stack.directory, 'shells.json')]
-  await writeFile(trustFile, JSON.stringify(trust))
-  await writeFile(policyFile, JSON.stringify(SHELLS))
-  await iam(stack, 'create-role', '--role-name', name, '--assume-role-policy-document', `file://${trustFile}`)
-  const policy = ['--policy-name', 'shells', '--policy-document', `file://${policyFile}`]
-  await iam(stack, 'put-role-policy', '--role-name', name, ...policy)
-}
 
 /** What one exports of what STS printed. */
 function exported(printed: string): Environment {

@@ -1,7 +1,6 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { addPerson } from './people.ts'
+import { addPerson, jsonFile } from './people.ts'
+import { aws2 } from './remote-shell.ts'
 import { type Stack, startStack } from './stack.ts'
 import { run } from './terminal.ts'
 
@@ -19,15 +18,14 @@ let account: string
 
 beforeAll(async () => {
   stack = await startStack({ nodes: 0 })
-  await writeFile(join(stack.directory, 'trust-policy.json'), JSON.stringify(trustPolicy, null, 2))
+  await jsonFile(stack, 'trust-policy', trustPolicy)
   account = (await aws('sts', 'get-caller-identity')).Account
 })
 afterAll(() => stack?.[Symbol.asyncDispose]())
 
 /** As somebody who stands in the folder with the files. */
 const awsCli = (args: readonly string[], { env = stack.env } = {}) => {
-  const program = process.env.SALLYPORT_TEST_AWS2 ?? '/usr/bin/aws'
-  return run(program, [...args, '--endpoint-url', stack.endpoint, '--output', 'json'], {
+  return run(aws2, [...args, '--endpoint-url', stack.endpoint, '--output', 'json'], {
     env,
     cwd: stack.directory,
   })

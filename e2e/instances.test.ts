@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   AssociateIamInstanceProfileCommand,
@@ -11,8 +11,8 @@ import {
   waitUntilInstanceRunning,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { addPerson, iam } from './people.ts'
-import { RemoteShell } from './remote-shell.ts'
+import { addPerson, iam, jsonFile } from './people.ts'
+import { aws2, RemoteShell } from './remote-shell.ts'
 import { type Service, type Stack, startStack } from './stack.ts'
 
 // The set-up of a widespread guide to Session Manager on EC2, word for word but for --endpoint-url, on a machine that
@@ -41,13 +41,7 @@ afterAll(async () => {
   await stack?.[Symbol.asyncDispose]()
 })
 
-/** What the real aws CLI answers; throws with its message if it fails. */
-// biome-ignore lint/suspicious/noExplicitAny: JSON of whatever operation was called
-async function ec2(operation: string, ...args: string[]): Promise<any> {
-  const { code, stdout, stderr } = await stack.aws('ec2', operation, ...args)
-  if (code !== 0) throw new Error(`aws ec2 ${operation}: ${stderr}`)
-  return stdout.trim() === '' ? {} : JSON.parse(stdout)
-}
+const ec2 = (operation: string, ...args: string[]) => stack.answer('ec2', operation, ...args)
 const lineCount = (pattern: RegExp) => agent.output.split('\n').filter(line => pattern.test(line)).length
 const ONLINE = /"message":"online"/
 const REFUSED = /the server does not let this node be online/
@@ -109,12 +103,11 @@ describe('the guide', () => {
   ]
 }
 `
-    const file = join(stack.directory, 'trust-policy.json')
-    await writeFile(file, trustPolicy)
+    const file = await jsonFile(stack, 'trust-policy', trustPolicy)
     const { Role } = await iam(
       stack,
       ...(['create-role', '--role-name', 'EC2SSMRole'] as const),
-      ...['--assume-role-policy-document', `file://${file}`],
+      ...['--assume-role-policy-document', file],
     )
     expect(Role).toMatchObject({ RoleName: 'EC2SSMRole', AssumeRolePolicyDocument: JSON.parse(trustPolicy) })
     await iam(stack, 'attach-role-policy', '--role-name', 'EC2SSMRole', '--policy-arn', CORE)
@@ -171,8 +164,7 @@ describe('the guide', () => {
 
   test('step 5: aws ssm start-session --target i-… gives a shell', async () => {
     const command = ['ssm', 'start-session', '--target', instanceId, '--endpoint-url', stack.endpoint]
-    const aws = process.env.SALLYPORT_TEST_AWS2 ?? '/usr/bin/aws'
-    await using shell = new RemoteShell(stack, [aws, ...command], {})
+    await using shell = new RemoteShell(stack, [aws2, ...command], {})
     await shell.ready()
     expect(await shell.run('echo $((6 * 7))')).toBe('42')
     await shell.type('exit\r')
@@ -202,8 +194,7 @@ describe('a role', () => {
   test('that is taken from the instance ends its shells', async () => {
     const online = lineCount(ONLINE)
     const command = ['ssm', 'start-session', '--target', instanceId, '--endpoint-url', stack.endpoint]
-    const aws = process.env.SALLYPORT_TEST_AWS2 ?? '/usr/bin/aws'
-    await using shell = new RemoteShell(stack, [aws, ...command], {})
+    await using shell = new RemoteShell(stack, [aws2, ...command], {})
     await shell.ready()
     const { IamInstanceProfileAssociations } = await ec2(
       'describe-iam-instance-profile-associations',

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { aws2 } from './remote-shell.ts'
 import type { Stack } from './stack.ts'
 import { type Environment, type RunResult, run } from './terminal.ts'
 
@@ -38,11 +39,25 @@ export async function givePolicy(
     await iam(stack, 'attach-user-policy', '--user-name', userName, '--policy-arn', policy)
     return
   }
-  const file = join(stack.directory, `${userName}-${policyName}.json`)
-  await writeFile(file, JSON.stringify(policy, undefined, 2))
-  const document = `file://${file}`
+  const document = await jsonFile(stack, `${userName}-${policyName}`, policy)
   const names = ['--user-name', userName, '--policy-name', policyName]
   await iam(stack, 'put-user-policy', ...names, '--policy-document', document)
+}
+
+/** A role that `trust` says who may assume, with the inline policy `policy-1`. */
+export async function addRole(stack: Stack, name: string, trust: object, policy: object): Promise<void> {
+  const role = ['--role-name', name]
+  const trustFile = await jsonFile(stack, `trust-${name}`, trust)
+  await iam(stack, 'create-role', ...role, '--assume-role-policy-document', trustFile)
+  const document = ['--policy-document', await jsonFile(stack, `role-${name}`, policy)]
+  await iam(stack, 'put-role-policy', ...role, '--policy-name', 'policy-1', ...document)
+}
+
+/** A document as `--policy-document` and the like take it; a text as it stands. */
+export async function jsonFile(stack: Stack, name: string, content: object | string): Promise<string> {
+  const path = join(stack.directory, `${name}.json`)
+  await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content, undefined, 2))
+  return `file://${path}`
 }
 
 /** A person with a new key of the user. */
@@ -55,14 +70,11 @@ export async function withNewKey(stack: Stack, name: string): Promise<Person> {
 
 /** The real aws CLI with these credentials. */
 export function awsWith(stack: Stack, env: Environment): Person['aws'] {
-  const aws = process.env.SALLYPORT_TEST_AWS2 ?? '/usr/bin/aws'
-  return (...args) => run(aws, [...args, '--endpoint-url', stack.endpoint, '--output', 'json'], { env })
+  return (...args) => run(aws2, [...args, '--endpoint-url', stack.endpoint, '--output', 'json'], { env })
 }
 
 /** What the administrator's `aws iam …` answers; throws with its message if it fails. */
 // biome-ignore lint/suspicious/noExplicitAny: JSON of whatever operation was called
 export async function iam(stack: Stack, operation: string, ...args: string[]): Promise<any> {
-  const { code, stdout, stderr } = await stack.aws('iam', operation, ...args)
-  if (code !== 0) throw new Error(`aws iam ${operation}: ${stderr}`)
-  return stdout.trim() === '' ? {} : JSON.parse(stdout)
+  return await stack.answer('iam', operation, ...args)
 }

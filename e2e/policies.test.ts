@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   GetAccountAuthorizationDetailsCommand,
@@ -6,7 +5,7 @@ import {
   SimulateCustomPolicyCommand,
 } from '@aws-sdk/client-iam'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { addPerson, iam, type Person } from './people.ts'
+import { addPerson, iam, jsonFile, type Person } from './people.ts'
 import { type Stack, startStack } from './stack.ts'
 import { run } from './terminal.ts'
 
@@ -39,18 +38,14 @@ beforeAll(async () => {
 })
 afterAll(() => stack[Symbol.asyncDispose]())
 
-const file = async (name: string, content: object | string): Promise<string> => {
-  const path = join(stack.directory, name)
-  await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content))
-  return `file://${path}`
-}
+const file = (name: string, content: object | string) => jsonFile(stack, name, content)
 const why = (...args: string[]) => stack.sallyport('policy', 'why', ...args)
 
 test('a managed policy with versions is attached, and its default version decides', async () => {
   const bob = await addPerson(stack, 'bob')
   const listing = ['ssm', 'describe-sessions', '--state', 'Active']
   const policy = (action: string) => ({ Statement: { Effect: 'Allow', Action: action, Resource: '*' } })
-  const first = await file('v1.json', policy('ssm:DescribeSessions'))
+  const first = await file('v1', policy('ssm:DescribeSessions'))
   const { Policy } = await iam(
     stack,
     'create-policy',
@@ -64,7 +59,7 @@ test('a managed policy with versions is attached, and its default version decide
   await iam(stack, 'attach-user-policy', '--user-name', 'bob', ...arn)
   expect((await bob.aws(...listing)).code).toBe(0)
 
-  const second = await file('v2.json', policy('ssm:GetConnectionStatus'))
+  const second = await file('v2', policy('ssm:GetConnectionStatus'))
   await iam(stack, 'create-policy-version', ...arn, '--policy-document', second, '--set-as-default')
   expect((await bob.aws(...listing)).stderr).toContain('(AccessDeniedException)')
   const { Versions } = await iam(stack, 'list-policy-versions', ...arn)
@@ -90,7 +85,7 @@ test('a malformed policy is refused with the line and the reason', async () => {
     (
       await stack.aws(
         ...['iam', 'put-user-policy', '--user-name', 'alice', '--policy-name', 'bad'],
-        ...['--policy-document', await file('bad.json', text)],
+        ...['--policy-document', await file('bad', text)],
       )
     ).stderr
   const broken =

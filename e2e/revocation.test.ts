@@ -1,9 +1,7 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AtWork, REVOKED } from './at-work.ts'
 import { Bystanders } from './bystanders.ts'
-import { addPerson, iam, type Person, withNewKey } from './people.ts'
+import { addPerson, addRole, iam, jsonFile, type Person, withNewKey } from './people.ts'
 import { openConnect, startSession } from './remote-shell.ts'
 import { FIND, may, NOTHING, policy, SESSIONS } from './session-policies.ts'
 import { type Stack, startStack } from './stack.ts'
@@ -27,11 +25,7 @@ afterAll(async () => {
   await stack?.[Symbol.asyncDispose]()
 })
 
-async function file(name: string, content: object): Promise<string> {
-  const path = join(stack.directory, `${name}.json`)
-  await writeFile(path, JSON.stringify(content))
-  return `file://${path}`
-}
+const file = (name: string, content: object) => jsonFile(stack, name, content)
 
 async function putGroupPolicy(group: string, document: object): Promise<void> {
   const what = ['--group-name', group, '--policy-name', 'sessions']
@@ -212,10 +206,7 @@ describe('role sessions', () => {
         { Effect: 'Allow', Principal: { AWS: '123456789012' }, Action: ['sts:AssumeRole', 'sts:TagSession'] },
       ],
     }
-    const document = await file(`trust-${name}`, trust)
-    await iam(stack, 'create-role', '--role-name', name, '--assume-role-policy-document', document)
-    const inline = ['--policy-name', 'sessions', '--policy-document', await file(`role-${name}`, SESSIONS)]
-    await iam(stack, 'put-role-policy', '--role-name', name, ...inline)
+    await addRole(stack, name, trust, SESSIONS)
   }
 
   async function assume(name: string, session: string, ...more: string[]): Promise<Environment> {
@@ -235,7 +226,7 @@ describe('role sessions', () => {
     await createRole('ops')
     const env = await assume('ops', 'alice')
     await expectEnded(env, async () => {
-      await iam(stack, 'delete-role-policy', '--role-name', 'ops', '--policy-name', 'sessions')
+      await iam(stack, 'delete-role-policy', '--role-name', 'ops', '--policy-name', 'policy-1')
       await iam(stack, 'delete-role', '--role-name', 'ops')
     })
     await createRole('ops')

@@ -197,10 +197,16 @@ export class Stack {
 
   /** Runs the real `aws ssm <operation> …` and parses what it prints; throws with its message if it fails. */
   // biome-ignore lint/suspicious/noExplicitAny: JSON of whatever operation was called
-  async api(operation: string, ...args: string[]): Promise<any> {
-    const result = await this.aws('ssm', operation, ...args)
-    if (result.code !== 0) throw new Error(`aws ssm ${operation}: ${result.stderr}`)
-    return result.stdout.trim() === '' ? {} : JSON.parse(result.stdout)
+  api(operation: string, ...args: string[]): Promise<any> {
+    return this.answer('ssm', operation, ...args)
+  }
+
+  /** `api` for any service. */
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of whatever operation was called
+  async answer(service: string, operation: string, ...args: string[]): Promise<any> {
+    const { code, stdout, stderr } = await this.aws(service, operation, ...args)
+    if (code !== 0) throw new Error(`aws ${service} ${operation}: ${stderr}`)
+    return stdout.trim() === '' ? {} : JSON.parse(stdout)
   }
 
   async aws(...args: string[]): Promise<RunResult> {

@@ -26,11 +26,15 @@ IPv6 addresses stand in brackets. Ctrl-C ends it, with exit status 0.`
 const WHY_HELP = `
   principal   a user's name, user/NAME, group/NAME, role/NAME, or an ARN (also of a session of a role)
   resource    a node's name or id, a document's name (document/NAME where it could be a node's),
-              session/ID, an ARN, or * (which is what is meant where none is given)
-What is known of a resource, such as its tags, is looked up. Nothing is known of where a request comes from: say it with
---context aws:SourceIp=192.0.2.1
+              session/ID, user/NAME, group/NAME, role/NAME, policy/NAME, instance-profile/NAME,
+              an ARN, or * (which is what is meant where none is given)
+What is known of a resource, such as its tags or whose session it is, is looked up. Nothing is known of where a request
+comes from or where a tunnel leads: say it with --context, such as --context aws:SourceIp=192.0.2.1
   sallyport policy why alice ssm:StartSession web-1
-  sallyport policy why role/Developers ssm:StartSession AWS-StartPortForwardingSession`
+  sallyport policy why role/Developers ssm:StartSession AWS-StartPortForwardingSession
+  sallyport policy why alice ssm:StartSession AWS-StartPortForwardingSessionToRemoteHost \\
+      --context sallyport:DestinationHost=db.internal --context sallyport:DestinationPort=5432
+  sallyport policy why alice iam:PassRole role/SSMServiceRole`
 
 /**
  * The client commands. `argv` begins with the command's name; resolves with the exit status and never rejects.

@@ -10,13 +10,10 @@ import { openMemoryBus } from './bus/memory.ts'
 import type { ServerConfig } from './config.ts'
 import { Accept } from './gateway/accept.ts'
 import { Gateway } from './gateway/gateway.ts'
-import { Access } from './iam/access.ts'
-import { AccessCache } from './iam/access-cache.ts'
 import { CHANNEL_TOKEN_KEY_SIZE, ChannelTokens } from './iam/channel-tokens.ts'
 import { type FirstAdministrator, firstStart } from './iam/first-start.ts'
 import { ActivationGuesses } from './iam/guess-limit.ts'
-import { Identities } from './iam/identities.ts'
-import { NodeRoles } from './iam/node-roles.ts'
+import { iamOver } from './iam/iam.ts'
 import { SEALING_KEY_SIZE, SessionCredentials } from './iam/session-credentials.ts'
 import type { Logger } from './logger.ts'
 import { type Listening, Server } from './server.ts'
@@ -77,17 +74,14 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
   const sessionCredentials = new SessionCredentials(sealingKey)
   const channelTokens = new ChannelTokens(tokenKey)
   const now = Date.now
-  const accessCache = new AccessCache(now)
-  bus.subscribe(accessSubject(scope), () => accessCache.forget())
-  const access = new Access({
+  const { accessCache, access, identities, nodeRoles } = iamOver({
     store,
     scope,
     partition,
-    cache: accessCache,
     onBadPolicy: (policy, error) => logger.error({ policy, err: error }, 'a stored policy cannot be read'),
+    now,
   })
-  const nodeRoles = new NodeRoles({ store, scope, partition, cache: accessCache, access, now })
-  const identities = new Identities({ store, scope, partition, cache: accessCache })
+  bus.subscribe(accessSubject(scope), () => accessCache.forget())
   const authenticator = new Authenticator({
     store,
     sealing,

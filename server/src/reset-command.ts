@@ -14,7 +14,8 @@ export const RESET_COMMAND = 'reset-administrator'
 export const RESET_USAGE = `usage: sallyport server ${RESET_COMMAND} [options]
 
 Gives you back an administrator when nobody can administer the server any more: the user gets AdministratorAccess, loses
-its permissions boundary and has one more access key. Nothing else changes. The server may be running.
+its permissions boundary and has one more access key. Nothing else changes. The server may be running: it knows of the
+change within 2 seconds.
 
   --user-name NAME   made if it is not there (${ADMINISTRATOR})
   --data-dir DIR     of the server (SALLYPORT_DATA_DIR; /var/lib/sallyport as root, else ~/.sallyport)

@@ -128,15 +128,15 @@ export class Server {
     response.on('close', () => {
       if (!response.writableFinished) gone.abort()
     })
+    // Before anything is waited for: of a caller that has hung up nobody can say any more where it was, and policies ask.
+    const head = this.#apiRequest(request, new Uint8Array(0), scheme, id, gone.signal)
+    if (head.remoteAddress === '') return void request.destroy()
     try {
       await this.#serving
       const own = this.#ownPage(request)
       if (own !== undefined) return send(response, own)
       const body = await readBody(request)
-      send(
-        response,
-        await this.#parts.dispatch.handle(this.#apiRequest(request, body, scheme, id, gone.signal)),
-      )
+      send(response, await this.#parts.dispatch.handle({ ...head, body }))
     } catch (error) {
       if (!(error instanceof AwsError)) {
         this.#parts.logger.info({ requestId: id, err: error }, 'request broken off')

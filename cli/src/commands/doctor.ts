@@ -11,6 +11,9 @@ import { formatAge } from '../table.ts'
 const TIMEOUT_MS = 10_000
 const NOT_CONNECTED = 'TargetNotConnected'
 const ON_THE_NODE = 'On the node: sallyport agent doctor'
+const ANOTHER_KEY =
+  'Is it the key of this server? Whoever administers it makes another one: aws iam create-access-key'
+const FIRST_NODE = 'A machine becomes one with what `sallyport activations create` prints.'
 
 /** What came of an attempt: a value, or what its error says. */
 type Attempt<T> =
@@ -42,12 +45,25 @@ async function* examine(
   yield { ok: true, what: `the server is ${endpoint.origin}, in region ${region}` }
   if (!(yield* reach(connected.value, context))) return
   const caller = await attempt(() => client.call('sts', 'GetCallerIdentity', {}))
-  if (caller.failed) return yield caller.failed
-  yield { ok: true, what: `you are ${(caller.value as { Arn?: string }).Arn}` }
+  if (caller.failed) {
+    const unknown = caller.failed.code === 'InvalidClientTokenId'
+    return yield unknown ? { advice: ANOTHER_KEY, ...caller.failed } : caller.failed
+  }
+  const arn = String((caller.value as { Arn?: string }).Arn)
+  yield { ok: true, what: `you are ${arn}` }
   const listed = await attempt(() => listNodes(client))
-  yield listed.failed ?? { ok: true, what: `you can list the nodes: there are ${listed.value.items.length}` }
-  if (wanted !== undefined) yield* examineNode(client, wanted, context)
+  yield listed.failed ?? nodesFinding(listed.value.items.length)
+  if (wanted !== undefined) yield* examineNode({ client, arn }, wanted, context)
 }
+
+const nodesFinding = (count: number): Finding => ({
+  ok: true,
+  what: `you can list the nodes: there are ${count}`,
+  ...(count === 0 && { advice: FIRST_NODE }),
+})
+
+/** Who asks, and how. */
+type Caller = { client: ApiClient; arn: string }
 
 const attempt = async <T>(action: () => Promise<T>): Promise<Attempt<T>> => {
   try {
@@ -89,10 +105,11 @@ async function* reach(
 }
 
 async function* examineNode(
-  client: ApiClient,
+  caller: Caller,
   wanted: string,
   context: CommandContext,
 ): AsyncGenerator<Finding> {
+  const { client } = caller
   const id = await attempt(() => resolveNode(client, wanted))
   if (id.failed) return yield id.failed
   const found = await attempt(() => listNodes(client, [{ Key: 'InstanceIds', Values: [id.value] }]))
@@ -107,7 +124,7 @@ async function* examineNode(
     yield { ok: true, what: `${id.value} is registered${names(node)}` }
     yield agentFinding(node, context.now())
   }
-  yield* examineShell(client, id.value)
+  yield* examineShell(caller, id.value)
 }
 
 const names = ({ Name, ComputerName }: ManagedNode): string => {
@@ -123,7 +140,7 @@ const agentFinding = ({ AgentVersion, LastPingDateTime }: ManagedNode, now: numb
 }
 
 /** There is one way to know whether a shell can be opened: to open one. It is ended before anything is typed. */
-async function* examineShell(client: ApiClient, id: string): AsyncGenerator<Finding> {
+async function* examineShell({ client, arn }: Caller, id: string): AsyncGenerator<Finding> {
   const status = await attempt(() => client.call('ssm', 'GetConnectionStatus', { Target: id }))
   const online = (status.value as { Status?: string } | undefined)?.Status === 'connected'
   if (status.failed) yield status.failed
@@ -135,10 +152,16 @@ async function* examineShell(client: ApiClient, id: string): AsyncGenerator<Find
     const { code } = begun.failed
     // Why it is not online, StartSession says; unless it refuses for another reason.
     if (!online && !status.failed && code !== NOT_CONNECTED) yield { ok: false, what: 'it is not online' }
-    return yield { advice: code === NOT_CONNECTED ? ON_THE_NODE : undefined, ...begun.failed }
+    return yield { advice: adviceAbout(code, arn, id), ...begun.failed }
   }
   yield { ok: true, what: 'you may open a shell on it' }
   const { SessionId } = begun.value as { SessionId?: string }
   const ended = await attempt(() => client.call('ssm', 'TerminateSession', { SessionId }))
   if (ended.failed) yield ended.failed
+}
+
+const adviceAbout = (code: string | undefined, arn: string, id: string): string | undefined => {
+  if (code === NOT_CONNECTED) return ON_THE_NODE
+  if (code !== 'AccessDeniedException') return undefined
+  return `Which policies decide that, an administrator sees with: sallyport policy why ${arn} ssm:StartSession ${id}`
 }

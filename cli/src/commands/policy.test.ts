@@ -140,8 +140,44 @@ describe('the question', () => {
     expect(entries(asked())).toEqual({ 'aws:userid': ['AROA1:alice'] })
   })
 
+  test('about a session tells whose it is and where', async () => {
+    const row = { Owner: ALICE, Target: NODE }
+    const { asked, why } = setUp({
+      SimulatePrincipalPolicy: result({}),
+      GetUser: { User: { Arn: ALICE, UserId: 'AIDA1' } },
+      DescribeSessions: { Sessions: [row] },
+    })
+    await why('alice', 'ssm:TerminateSession', 'session/alice-1')
+    expect(entries(asked())).toMatchObject({
+      'ssm:resourceTag/aws:ssmmessages:session-id': ['AIDA1'],
+      'ssm:resourceTag/aws:ssmmessages:target-id': [NODE],
+    })
+  })
+
+  test('about a session of a role tells the id of who assumed it', async () => {
+    const Owner = 'arn:aws-cn:sts::111122223333:assumed-role/Dev/bob'
+    const { asked, why } = setUp({
+      SimulatePrincipalPolicy: result({}),
+      GetRole: { Role: { Arn: 'arn:aws-cn:iam::111122223333:role/Dev', RoleId: 'AROA1' } },
+      DescribeSessions: { Sessions: [{ Owner, Target: NODE }] },
+    })
+    await why('alice', 'ssm:TerminateSession', 'arn:aws-cn:ssm:eu-west-1:111122223333:session/bob-1')
+    expect(entries(asked())['ssm:resourceTag/aws:ssmmessages:session-id']).toEqual(['AROA1:bob'])
+  })
+
+  test('about what IAM has is by its name, with the path that it has', async () => {
+    const role = 'arn:aws-cn:iam::111122223333:role/service/Nodes'
+    const { asked, why } = setUp({
+      SimulatePrincipalPolicy: result({}),
+      GetRole: { Role: { Arn: role, RoleId: 'AROA1' } },
+    })
+    await why('alice', 'iam:PassRole', 'role/Nodes')
+    expect(asked()?.ResourceArns).toEqual([role])
+  })
+
   test.each([
     [['alice', 'StartSession'], 'StartSession'],
+    [[NODE, 'ssm:UpdateInstanceInformation'], 'role/NAME'],
     [['alice', 'ssm:Start*'], 'ssm:Start*'],
     [['alice', 'ssm:X', '*', '--context', 'x'], '--context x'],
     [['alice', 'ssm:X', '*', '--context', 'x=y'], '--context x=y'],
@@ -249,6 +285,29 @@ Statements that match:
     await why('alice', 'ssm:X')
     expect(seen.out.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e]/u)
     expect(seen.out).toContain('statement a?[2Jb')
+  })
+
+  test.each([
+    [['ssm:StrtSession', 'web-1'], {}, 'Did you mean ssm:StartSession?'],
+    [['ssm:SendFax', 'web-1'], {}, 'Nothing in this version asks for ssm:SendFax.'],
+    [['ssm:StartSession'], {}, 'sallyport policy why alice ssm:StartSession RESOURCE'],
+    [
+      ['ssm:GetDocument', 'AWS-Nix'],
+      { DescribeDocument: new ApiError('InvalidDocument', 'no', 400) },
+      'Nothing is called AWS-Nix here.',
+    ],
+  ])('to %j says what may have been meant', async (asked, answers, hint) => {
+    const { seen, why } = setUp({ SimulatePrincipalPolicy: result({}), ...answers })
+    expect(await why('alice', ...asked)).toBe(0)
+    expect(seen.err).toContain(hint)
+  })
+
+  test('needs no hint where everything that was named is there', async () => {
+    const { seen, why } = setUp({ SimulatePrincipalPolicy: result({}) })
+    await why('alice', 'ssm:OpenDataChannel', 'session/alice-1', '--json')
+    await why('alice', 'ssm:startsession', 'web-1')
+    await why('alice', 'ec2:DescribeInstances')
+    expect(seen.err).toBe('')
   })
 
   test('that is none is an error', async () => {

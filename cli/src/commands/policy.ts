@@ -2,6 +2,7 @@ import type { CommandContext } from '../context.ts'
 import { CliError, EXIT, usageError } from '../errors.ts'
 import { inert, inertJson } from '../inert.ts'
 import type { SettingsOptions } from '../settings.ts'
+import { unknownAction } from './policy-actions.ts'
 import { readVerdict, type Verdict } from './policy-answer.ts'
 import { type Asked, reason, report } from './policy-report.ts'
 import { type ContextEntries, resolvePrincipal, resolveResource } from './policy-subjects.ts'
@@ -44,8 +45,31 @@ export const policyWhy = async (
   const verdict = readVerdict(answer)
   if (verdict === undefined) throw new CliError('The server did not say what its policies decide.')
   context.out(options.json ? `${inertJson(asJson(asked, verdict))}\n` : report(asked, verdict))
-  if (!options.json && verdict.decision === 'allowed') context.err(secondGate(principal, asked))
+  if (!options.json) context.err(hints([principal, action, resource], asked, verdict, what.missing === true))
   return options.exitCode && verdict.decision !== 'allowed' ? EXIT.failure : EXIT.ok
+}
+
+/** What a person may have meant otherwise, or has to ask next. */
+const hints = (
+  [principal, action, resource]: readonly [principal: string, action: string, resource: string],
+  asked: Asked,
+  { decision }: Verdict,
+  missing: boolean,
+): string => {
+  const unknown = unknownAction(action)
+  const texts = [
+    ...(missing
+      ? [`Nothing is called ${inert(resource)} here. The answer is for one without any tags.`]
+      : []),
+    ...(unknown === undefined ? [] : [unknown]),
+  ]
+  if (asked.resource === '*' && decision !== 'allowed' && !/:(List|Describe)/i.test(action)) {
+    texts.push(
+      `That is about everything at once. About one thing:\n  sallyport policy why ${inert(principal)} ${inert(action)} RESOURCE`,
+    )
+  }
+  const gate = decision === 'allowed' ? secondGate(principal, asked) : ''
+  return [...texts.map(text => `\n${text}\n`), gate].join('')
 }
 
 /** Who may start sessions on a node still needs the document (control-plane.md 34.1). */

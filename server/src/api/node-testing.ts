@@ -1,7 +1,7 @@
 // Roles for nodes, made as people make them.
 
-import { EC2_VERSION } from '@sallyport/protocol/api/ec2'
-import { type Answer, type ApiForTest, HOST, publicKeyText, read } from './testing.ts'
+import { ec2, element, iam } from './query-testing.ts'
+import { type ApiForTest, publicKeyText } from './testing.ts'
 
 const CORE_POLICY = 'arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore'
 
@@ -32,12 +32,6 @@ export async function createProfile(api: ApiForTest, name: string, role: RoleFor
   await iam(api, 'AddRoleToInstanceProfile', { InstanceProfileName: name, RoleName: name })
 }
 
-/** An IAM operation that has to succeed. */
-export async function iam(api: ApiForTest, action: string, input: Record<string, string>): Promise<void> {
-  const { code, message } = await api.iam(action, input)
-  if (code !== undefined) throw new Error(`${action}: ${code}: ${message}`)
-}
-
 export function policy(statement: object): string {
   return JSON.stringify({ Version: '2012-10-17', Statement: [statement] })
 }
@@ -60,27 +54,10 @@ export async function createInstance(api: ApiForTest, activation: object = {}): 
   return String(body.InstanceId)
 }
 
-/** An EC2 operation as the aws CLI writes it. */
-export async function ec2(
-  api: ApiForTest,
-  action: string,
-  input: Record<string, string>,
-  credentials = api.administrator,
-): Promise<Answer & { text: string }> {
-  const headers: Array<[string, string]> = [
-    ['Host', HOST],
-    ['Content-Type', 'application/x-www-form-urlencoded; charset=utf-8'],
-  ]
-  const form = new URLSearchParams({ Action: action, Version: EC2_VERSION, ...input })
-  const request = api.request({ headers, body: Buffer.from(form.toString()) })
-  const answer = read(await api.handle(api.signed(request, credentials, { service: 'ec2' })))
-  return { ...answer, text: String(answer.body.text) }
-}
-
 /** Associates a profile; answers the association's id. */
 export async function associate(api: ApiForTest, instanceId: string, profile: string): Promise<string> {
   const input = { InstanceId: instanceId, 'IamInstanceProfile.Name': profile }
   const { text, code, message } = await ec2(api, 'AssociateIamInstanceProfile', input)
   if (code !== undefined) throw new Error(`${code}: ${message}`)
-  return /<associationId>(.*?)</.exec(text)?.[1] ?? ''
+  return element(text, 'associationId') ?? ''
 }

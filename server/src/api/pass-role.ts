@@ -25,6 +25,7 @@ export async function passRoleCheck(
   return {
     action: 'iam:PassRole',
     resource: roleArn(context, path, roleName),
+    shown: roleArn(context, given.includes('/') ? path : '/', roleName),
     conditions: { 'iam:PassedToService': service },
   }
 }

@@ -9,13 +9,14 @@ import { ManualClock } from '@sallyport/protocol/manual-clock'
 import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import type { Bus, BusMessage } from '../bus/bus.ts'
 import { openMemoryBus } from '../bus/memory.ts'
-import { Access } from '../iam/access.ts'
-import { AccessCache } from '../iam/access-cache.ts'
+import type { Access } from '../iam/access.ts'
+import type { AccessCache } from '../iam/access-cache.ts'
 import { ChannelTokens } from '../iam/channel-tokens.ts'
 import { firstStart } from '../iam/first-start.ts'
 import { ActivationGuesses } from '../iam/guess-limit.ts'
-import { Identities } from '../iam/identities.ts'
-import { NodeRoles } from '../iam/node-roles.ts'
+import { iamOver } from '../iam/iam.ts'
+import type { Identities } from '../iam/identities.ts'
+import type { NodeRoles } from '../iam/node-roles.ts'
 import { SessionCredentials } from '../iam/session-credentials.ts'
 import { loggerTo } from '../logger.ts'
 import type { Owner } from '../store/owner-policies.ts'
@@ -64,8 +65,9 @@ export class ApiForTest {
   readonly bus: Bus = openMemoryBus({ onError: () => {} })
   readonly published: Array<[subject: string, message: BusMessage]> = []
   readonly lines: Array<Record<string, unknown>> = []
-  readonly accessCache = new AccessCache(() => this.now)
+  readonly accessCache: AccessCache
   readonly access: Access
+  readonly identities: Identities
   readonly nodeRoles: NodeRoles
   readonly nodeWaits: NodeWaits
   readonly authenticator: Authenticator
@@ -101,15 +103,15 @@ export class ApiForTest {
         done()
       },
     })
-    const { polls, sessionQuotas, accessCache } = this
-    this.access = new Access({ store, scope, partition, cache: accessCache })
-    this.nodeRoles = new NodeRoles({ store, scope, partition, cache: accessCache, access: this.access, now })
-    const { access, nodeRoles } = this
-    const { clock } = this
+    const { polls, sessionQuotas, clock } = this
+    const { accessCache, access, identities, nodeRoles } = iamOver({ store, scope, partition, now })
+    this.accessCache = accessCache
+    this.access = access
+    this.identities = identities
+    this.nodeRoles = nodeRoles
     const logger = loggerTo('info', stream)
     this.nodeWaits = new NodeWaits({ store, bus: this.bus, scope, clock, nodeRoles, logger })
     const { nodeWaits } = this
-    const identities = new Identities({ store, scope, partition, cache: accessCache })
     this.authenticator = new Authenticator({
       store,
       sealing,
@@ -226,20 +228,17 @@ export class ApiForTest {
   }
 
   /** An IAM operation in the query protocol, as the aws CLI writes it. */
-  async iam(
-    action: string,
-    input: Record<string, string>,
-    credentials = this.administrator,
-  ): Promise<Answer> {
+  iam(action: string, input: Record<string, string>, credentials = this.administrator): Promise<Answer> {
+    return this.query('iam', { Action: action, Version: '2010-05-08', ...input }, credentials)
+  }
+
+  async query(service: string, form: Record<string, string>, credentials: Credentials): Promise<Answer> {
     const headers: Array<[string, string]> = [
       ['Host', HOST],
       ['Content-Type', 'application/x-www-form-urlencoded; charset=utf-8'],
     ]
-    const body = Buffer.from(
-      new URLSearchParams({ Action: action, Version: '2010-05-08', ...input }).toString(),
-    )
-    const request = this.request({ headers, body })
-    return read(await this.handle(this.signed(request, credentials, { service: 'iam' })))
+    const request = this.request({ headers, body: Buffer.from(new URLSearchParams(form).toString()) })
+    return read(await this.handle(this.signed(request, credentials, { service })))
   }
 
   /** An operation without a signature. */

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type TaskComplete, TaskStatus } from '@sallyport/protocol/control-channel'
 import { ProtocolError } from '@sallyport/protocol/errors'
 import type { Connection } from '@sallyport/protocol/transport/transport'
-import { accessSubject, type BusMessage, nodeSubject, sessionSubject } from '../bus/bus.ts'
+import { type BusMessage, nodeSubject, sessionSubject } from '../bus/bus.ts'
 import { credentialsExpireAt } from '../session-authority/record.ts'
 import type { SessionFilters } from '../store/session-filters.ts'
 import type { Session } from '../store/sessions.ts'
@@ -16,9 +15,6 @@ import { SessionReview } from './session-review.ts'
 
 const DEFAULT_IDLE_TIMEOUT = 20 * 60_000
 const RECONCILED_PAGE = 500
-/** So many are read, and so many decided again, before anything else gets its turn. */
-const REVIEWED_PAGE = 100
-const REVIEWED_AT_ONCE = 50
 /** docs.aws.amazon.com/systems-manager/latest/APIReference/API_Session.html */
 const MAXIMUM_DETAILS = 1024
 /** Stock agents cut what they say here themselves (data-plane.md 7.4). */
@@ -32,16 +28,15 @@ export class LiveSessions {
   readonly #options: GatewayOptions
   readonly #sessions = new Map<string, LiveSession>()
   readonly #review: SessionReview
-  readonly #unsubscribe: () => void
   #closed = false
 
   constructor(options: GatewayOptions) {
     this.#options = options
-    this.#review = new SessionReview(
-      () => this.#reviewAll(),
-      error => !this.#closed && options.logger.error({ err: error }, 'sessions could not be decided again'),
-    )
-    this.#unsubscribe = options.bus.subscribe(accessSubject(options.scope), () => this.review())
+    this.#review = new SessionReview({
+      ...options,
+      active: pageSize => this.#active({}, pageSize),
+      revoke: (session, denial) => this.#revoke(session, denial),
+    })
   }
 
   get size(): number {
@@ -70,11 +65,6 @@ export class LiveSessions {
     if (denial === undefined) return undefined
     await this.#revoke(session, denial)
     return REVOKED
-  }
-
-  /** What everybody is allowed may have changed: what is not allowed any more ends (DESIGN 6.6). */
-  review(): void {
-    if (!this.#closed) this.#review.request()
   }
 
   /** The start time-out of a session begins with its task, not with the first end that comes. */
@@ -134,40 +124,14 @@ export class LiveSessions {
       if (!active.has(sessionId)) await this.#confirm(sessionId)
     }
     // Time passes, which conditions may ask for.
-    this.review()
+    this.#review.request()
   }
 
   /** Sessions go on at their ends until a server is back. */
   close(): void {
     this.#closed = true
-    this.#unsubscribe()
+    this.#review.close()
     for (const { relay } of [...this.#sessions.values()]) relay.dispose('server stops')
-  }
-
-  async #reviewAll(): Promise<void> {
-    let batch: Session[] = []
-    for await (const session of this.#active({}, REVIEWED_PAGE)) {
-      batch.push(session)
-      if (batch.length < REVIEWED_AT_ONCE) continue
-      await this.#reviewBatch(batch)
-      batch = []
-      // Or thousands of sessions would keep the bytes of all others waiting.
-      await nextTurn()
-    }
-    await this.#reviewBatch(batch)
-  }
-
-  async #reviewBatch(sessions: readonly Session[]): Promise<void> {
-    if (this.#closed) return
-    const reviews = sessions.map(async session => {
-      const denial = await this.#options.authority.denial(session)
-      if (denial !== undefined) await this.#revoke(session, denial)
-    })
-    for (const [i, review] of (await Promise.allSettled(reviews)).entries()) {
-      if (review.status === 'fulfilled' || this.#closed) continue
-      const sessionId = sessions[i]?.sessionId
-      this.#options.logger.error({ sessionId, err: review.reason }, 'a session could not be decided again')
-    }
   }
 
   async #revoke(session: Session, denial: string): Promise<void> {

@@ -1,8 +1,6 @@
 import type { Credentials } from '@sallyport/protocol/aws/sigv4'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ApiForTest, openApi } from '../api/testing.ts'
-import { Identities } from '../iam/identities.ts'
-import { NodeRoles } from '../iam/node-roles.ts'
 import type { Session } from '../store/sessions.ts'
 import { testScope as scope } from '../store/testing.ts'
 import { SessionAuthority } from './authority.ts'
@@ -14,10 +12,18 @@ let people = 0
 
 beforeAll(async () => {
   api = await openApi()
-  const { store, access, accessCache: cache } = api
-  const parts = { store, scope, partition: 'aws', cache, access, now: () => api.now }
-  const nodeRoles = new NodeRoles(parts)
-  authority = new SessionAuthority({ ...parts, identities: new Identities(parts), nodeRoles })
+  const { store, access, accessCache: cache, identities, nodeRoles } = api
+  const now = () => api.now
+  authority = new SessionAuthority({
+    store,
+    scope,
+    partition: 'aws',
+    cache,
+    access,
+    identities,
+    nodeRoles,
+    now,
+  })
 })
 afterAll(() => api.dispose())
 beforeEach(async () => {

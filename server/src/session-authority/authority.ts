@@ -14,7 +14,7 @@ import type { Session } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
 import type { BoundParameters } from './destination.ts'
 import { documentChange } from './document-changes.ts'
-import { START_SESSION, sessionCheck, startSessionPlan } from './plan.ts'
+import { RESUME_SESSION, START_SESSION, sessionCheck, startSessionPlan } from './plan.ts'
 import { type StartedBy, startedBy, wantedOf } from './record.ts'
 import { runAsUser } from './run-as-user.ts'
 
@@ -51,8 +51,33 @@ export class SessionAuthority {
     const facts = { ...started.facts, now: this.#options.now() }
     return (
       (await this.#documentDenial(session, started.documentNamed, node, person, facts)) ??
-      (await this.#policyDenial(session, person, facts))
+      (await this.#startDenial(session, person, facts)) ??
+      (await this.#openDenial(session, person, facts)) ??
+      (await this.#resumerDenial(session, started))
     )
+  }
+
+  /** Of those who have had it since, with other credentials. */
+  async #resumerDenial(session: Session, { resumedBy = [] }: StartedBy): Promise<string | undefined> {
+    for (const resumer of resumedBy) {
+      const { person, gone } = await this.#options.identities.standing(resumer.person)
+      if (person === undefined) return gone
+      const facts = { ...resumer.facts, now: this.#options.now() }
+      const denial =
+        (await this.#resumeDenial(session, person, facts)) ?? (await this.#openDenial(session, person, facts))
+      if (denial !== undefined) return denial
+    }
+    return undefined
+  }
+
+  /** Whoever may still start it may resume it, as may who has the permission for just that. */
+  async #resumeDenial(session: Session, person: Person, facts: RequestFacts): Promise<string | undefined> {
+    const plan = { all: [sessionCheck(this.#options, session.sessionId, session, RESUME_SESSION)] }
+    const resume = await this.#options.access.decide(person, plan, RESUME_SESSION, facts)
+    if (resume.allowed) return undefined
+    if (resume.decision.reason === 'explicit-deny')
+      return denialMessage(person, resume.check, resume.decision)
+    return await this.#startDenial(session, person, facts)
   }
 
   async #nodeLack(node: ManagedNode): Promise<string | undefined> {
@@ -96,14 +121,16 @@ export class SessionAuthority {
   }
 
   /** The policies of now, for what was asked then. */
-  async #policyDenial(session: Session, person: Person, facts: RequestFacts): Promise<string | undefined> {
-    const { access } = this.#options
+  async #startDenial(session: Session, person: Person, facts: RequestFacts): Promise<string | undefined> {
     const plan = await startSessionPlan(this.#options, wantedOf(session))
-    const start = await access.decide(person, plan, START_SESSION, facts)
-    if (!start.allowed) return denialMessage(person, start.check, start.decision)
-    // Nothing has to allow it: the minimum policies of AWS's guides do not name it.
+    const start = await this.#options.access.decide(person, plan, START_SESSION, facts)
+    return start.allowed ? undefined : denialMessage(person, start.check, start.decision)
+  }
+
+  /** Nothing has to allow it: the minimum policies of AWS's guides do not name it. */
+  async #openDenial(session: Session, person: Person, facts: RequestFacts): Promise<string | undefined> {
     const open = { all: [sessionCheck(this.#options, session.sessionId, session, OPEN_DATA_CHANNEL)] }
-    const opened = await access.decide(person, open, OPEN_DATA_CHANNEL, facts)
+    const opened = await this.#options.access.decide(person, open, OPEN_DATA_CHANNEL, facts)
     if (opened.allowed || opened.decision.reason !== 'explicit-deny') return undefined
     return denialMessage(person, opened.check, opened.decision)
   }

@@ -22,6 +22,7 @@ export type WantedSession = {
 }
 
 export const START_SESSION = 'ssm:StartSession'
+export const RESUME_SESSION = 'ssm:ResumeSession'
 /** control-plane.md 34.2 */
 const DOCUMENT_CHECK = 'ssm:SessionDocumentAccessCheck'
 /** No user has this id and no node this name (control-plane.md 28). */

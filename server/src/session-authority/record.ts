@@ -12,12 +12,42 @@ export type StartedBy = {
   facts: Omit<RequestFacts, 'now'>
   /** Whether the request named a document, which policies may tell apart (control-plane.md 34.2). */
   documentNamed: boolean
+  /** Who resumed it since with other credentials, of one key the last. The session hangs on each of them. */
+  resumedBy?: readonly ResumedBy[]
 }
+
+export type ResumedBy = Pick<StartedBy, 'person' | 'facts'>
+
+/** A user has two keys; a session of a role may be resumed by all who have the role and take its session's name. */
+const MAXIMUM_RESUMED_BY = 10
 
 /** For the session's row. */
 export function authorityRecord(person: Person, facts: RequestFacts, documentNamed: boolean): Json {
   const { now: _, ...lasting } = facts
   return { person, facts: lasting, documentNamed } as Json
+}
+
+/**
+ * For the session's row, when somebody resumes it: whoever holds its channel from then on loses it with the credentials
+ * that got it, not with those that the session was started with alone. Undefined if nothing changes.
+ */
+export function resumedRecord({ authority }: Session, person: Person, facts: RequestFacts): Json | undefined {
+  // One that is older than its record hangs on its user.
+  if (authority === null) return undefined
+  const started = authority as unknown as StartedBy
+  if (isSameKey(started.person, person)) return undefined
+  const { now: _, ...lasting } = facts
+  const others = (started.resumedBy ?? []).filter(other => sourceKey(other.person) !== sourceKey(person))
+  const resumedBy = [...others, { person, facts: lasting }].slice(-MAXIMUM_RESUMED_BY)
+  return { ...started, resumedBy } as unknown as Json
+}
+
+function sourceKey(person: Person): string {
+  return person.kind === 'user' ? person.longTermKeyId : person.source.longTermKeyId
+}
+
+function isSameKey(one: Person, other: Person): boolean {
+  return sourceKey(one) === sourceKey(other) && one.temporary?.accessKeyId === other.temporary?.accessKeyId
 }
 
 /**

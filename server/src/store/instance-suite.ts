@@ -1,22 +1,19 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { Scope } from './schema.ts'
 import type { Store } from './store.ts'
 import { node } from './suite-examples.ts'
+import { inFreshScopes } from './suite-scopes.ts'
 
 /** What every store does with instances and their profiles. `open` gives an empty or a used store; scopes are fresh. */
 export function instanceSuite(name: string, open: () => Promise<Store>): void {
   describe(name, () => {
     let store: Store
     let scope: Scope
-    let accounts = Math.floor(Date.now() % 1e9) * 1000
-
-    beforeAll(async () => {
-      store = await open()
+    inFreshScopes(open, given => {
+      store = given.store
+      scope = given.scope
     })
-    afterAll(() => store.close())
     beforeEach(async () => {
-      accounts += 1
-      scope = { accountId: `6${String(accounts).padStart(11, '0').slice(-11)}`, region: 'us-east-1' }
       for (const profileName of ['a', 'b']) {
         const profile = { profileName, profileId: `AIPA${profileName}`, path: '/', createdAt: 1 }
         await store.instanceProfiles.create(scope, profile, { limit: 10 })
@@ -69,6 +66,9 @@ export function instanceSuite(name: string, open: () => Promise<Store>): void {
       expect(first.items.map(item => item.associationId)).toEqual(['1', '2'])
       const second = await store.profileAssociations.page(scope, { limit: 2, token: first.nextToken })
       expect(second).toMatchObject({ items: [{ associationId: '3' }], nextToken: undefined })
+      const some = await store.profileAssociations.forNodes(scope, ['i-3', 'i-1', 'i-9'])
+      expect(some.map(item => item.nodeId).sort()).toEqual(['i-1', 'i-3'])
+      expect(await store.profileAssociations.forNodes(scope, [])).toEqual([])
       await store.profileAssociations.removeForNode(scope, 'i-1')
       expect(await store.profileAssociations.remove(scope, '2')).toMatchObject({ nodeId: 'i-2' })
       expect(await store.profileAssociations.remove(scope, '2')).toBeUndefined()

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { MAXIMUM_KEYS_PER_USER } from './access-keys.ts'
 import { MAXIMUM_GROUPS_PER_USER } from './groups.ts'
 import type { Scope } from './schema.ts'
 import type { Store } from './store.ts'
+import { elsewhere, inFreshScopes } from './suite-scopes.ts'
 import { USER_TAGS } from './users.ts'
 
 /** Users, keys, groups and passwords in every store, as storeSuite. */
@@ -10,21 +11,11 @@ export function peopleSuite(name: string, open: () => Promise<Store>): void {
   describe(name, () => {
     let store: Store
     let scope: Scope
-    let accounts = Math.floor(Date.now() % 1e9) * 1000
-
-    beforeAll(async () => {
-      store = await open()
-    })
-    afterAll(() => store.close())
-    beforeEach(() => {
-      accounts += 1
-      scope = { accountId: `7${String(accounts).padStart(11, '0').slice(-11)}`, region: 'us-east-1' }
+    inFreshScopes(open, given => {
+      store = given.store
+      scope = given.scope
     })
 
-    const elsewhere = (): Scope[] => [
-      { ...scope, region: 'eu-west-1' },
-      { ...scope, accountId: `9${scope.accountId.slice(1)}` },
-    ]
     const user = (userName: string) => ({ userName, userId: `AIDA${userName}`, path: '/', createdAt: 1 })
     const key = (userName: string, suffix = userName) => ({
       accessKeyId: `AKIA${scope.accountId}${suffix}`,
@@ -88,7 +79,7 @@ export function peopleSuite(name: string, open: () => Promise<Store>): void {
         expect(await store.users.get(scope, 'Ada')).toEqual(created)
         expect(await store.users.get(scope, 'ada')).toBeUndefined()
         expect(await store.users.create(scope, user('aDA'))).toEqual({ reason: 'taken' })
-        for (const other of elsewhere()) {
+        for (const other of elsewhere(scope)) {
           expect(await store.users.get(other, 'Ada')).toBeUndefined()
           expect(await store.users.count(other)).toBe(0)
         }
@@ -174,9 +165,9 @@ export function peopleSuite(name: string, open: () => Promise<Store>): void {
 
       test('a key needs a user, and its id is unique across accounts', async () => {
         expect(await store.accessKeys.create(scope, key('ada'))).toBe('no-user')
-        for (const where of [scope, ...elsewhere()]) await store.users.create(where, user('ada'))
+        for (const where of [scope, ...elsewhere(scope)]) await store.users.create(where, user('ada'))
         expect(await store.accessKeys.create(scope, key('ada'))).toBe('created')
-        for (const other of elsewhere()) {
+        for (const other of elsewhere(scope)) {
           await expect(store.accessKeys.create(other, key('ada'))).rejects.toMatchObject({
             code: 'constraint',
           })
@@ -215,7 +206,7 @@ export function peopleSuite(name: string, open: () => Promise<Store>): void {
         expect(await store.groups.addUser(scope, 'devs', 'ada')).toBe('added')
         expect(await store.groups.addUser(scope, 'devs', 'ada')).toBe('added')
         expect((await store.groups.members(scope, 'devs')).map(({ userName }) => userName)).toEqual(['ada'])
-        for (const other of elsewhere()) expect(await store.groups.ofUser(other, 'ada')).toEqual([])
+        for (const other of elsewhere(scope)) expect(await store.groups.ofUser(other, 'ada')).toEqual([])
         expect(await store.groups.removeUser(scope, 'devs', 'ada')).toBe('removed')
         expect(await store.groups.ofUser(scope, 'ada')).toEqual([])
       })
@@ -280,7 +271,7 @@ export function peopleSuite(name: string, open: () => Promise<Store>): void {
         false,
         true,
       ])
-      for (const other of elsewhere()) expect(await reach(other)).toBe(true)
+      for (const other of elsewhere(scope)) expect(await reach(other)).toBe(true)
     })
   })
 }

@@ -1,28 +1,19 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { NewPolicy } from './policies.ts'
 import type { Scope } from './schema.ts'
 import type { Store } from './store.ts'
+import { elsewhere, inFreshScopes } from './suite-scopes.ts'
 
 /** What every store does with policies. `open` gives an empty or a used store; scopes are fresh. */
 export function policySuite(name: string, open: () => Promise<Store>): void {
   describe(name, () => {
     let store: Store
     let scope: Scope
-    let accounts = Math.floor(Date.now() % 1e9) * 1000
-
-    beforeAll(async () => {
-      store = await open()
-    })
-    afterAll(() => store.close())
-    beforeEach(() => {
-      accounts += 1
-      scope = { accountId: `7${String(accounts).padStart(11, '0').slice(-11)}`, region: 'us-east-1' }
+    inFreshScopes(open, given => {
+      store = given.store
+      scope = given.scope
     })
 
-    const elsewhere = (): Scope[] => [
-      { ...scope, region: 'eu-west-1' },
-      { ...scope, accountId: `9${scope.accountId.slice(1)}` },
-    ]
     const arn = (policyName: string) => `arn:aws:iam::1:policy/${policyName}`
     const policy = (policyName: string, more: Partial<NewPolicy> = {}): NewPolicy => ({
       policyName,
@@ -48,7 +39,7 @@ export function policySuite(name: string, open: () => Promise<Store>): void {
       expect(await store.policies.documents(scope, [arn('a'), arn('b')])).toEqual(
         new Map([[arn('a'), 'first']]),
       )
-      for (const other of elsewhere()) {
+      for (const other of elsewhere(scope)) {
         expect(await store.policies.get(other, arn('a'))).toBeUndefined()
         expect(await store.policies.list(other)).toEqual([])
         expect(await store.policies.documents(other, [arn('a')])).toEqual(new Map())
@@ -137,7 +128,7 @@ export function policySuite(name: string, open: () => Promise<Store>): void {
         attached: [{ ownerName: 'eve', policyArn: aws }],
         inline: [{ ownerName: 'eve', policyName: 'p', document: '{ "a": 1 }' }],
       })
-      for (const other of elsewhere()) {
+      for (const other of elsewhere(scope)) {
         expect(await store.ownerPolicies.of(other, 'user', ['eve'])).toEqual({ attached: [], inline: [] })
         expect(await store.ownerPolicies.detach(other, ofUser('eve'), aws)).toBe(false)
         expect(await store.ownerPolicies.removeInline(other, ofUser('eve'), 'p')).toBe(false)

@@ -34,6 +34,12 @@ export function profileAssociationsIn(db: Kysely<Schema>) {
       return await rows(scope).where('nodeId', '=', nodeId).executeTakeFirst()
     },
 
+    /** Of those nodes that have one, in any order. As many nodes as are on a page. */
+    async forNodes(scope: Scope, nodeIds: readonly string[]): Promise<ProfileAssociationRow[]> {
+      if (nodeIds.length === 0) return []
+      return await rows(scope).where('nodeId', 'in', nodeIds).execute()
+    },
+
     /** All of them, by association id: there are at most as many as nodes. */
     async list(scope: Scope): Promise<ProfileAssociationRow[]> {
       return await rows(scope).orderBy('associationId').execute()

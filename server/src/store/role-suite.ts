@@ -1,28 +1,19 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { NewRole } from './roles.ts'
 import type { Scope } from './schema.ts'
 import type { Store } from './store.ts'
+import { elsewhere, inFreshScopes } from './suite-scopes.ts'
 
 /** What every store does with roles and instance profiles. `open` gives an empty or a used store; scopes are fresh. */
 export function roleSuite(name: string, open: () => Promise<Store>): void {
   describe(name, () => {
     let store: Store
     let scope: Scope
-    let accounts = Math.floor(Date.now() % 1e9) * 1000
-
-    beforeAll(async () => {
-      store = await open()
-    })
-    afterAll(() => store.close())
-    beforeEach(() => {
-      accounts += 1
-      scope = { accountId: `5${String(accounts).padStart(11, '0').slice(-11)}`, region: 'us-east-1' }
+    inFreshScopes(open, given => {
+      store = given.store
+      scope = given.scope
     })
 
-    const elsewhere = (): Scope[] => [
-      { ...scope, region: 'eu-west-1' },
-      { ...scope, accountId: `9${scope.accountId.slice(1)}` },
-    ]
     const role = (roleName: string, more: Partial<NewRole> = {}): NewRole => ({
       roleName,
       roleId: `AROA${roleName}`,
@@ -48,7 +39,7 @@ export function roleSuite(name: string, open: () => Promise<Store>): void {
       const { created } = await make('Web')
       expect(created).toEqual({ ...scope, ...role('Web'), lastUsedAt: null, lastUsedRegion: null })
       expect(await store.roles.get(scope, 'Web')).toEqual(created)
-      for (const other of elsewhere()) {
+      for (const other of elsewhere(scope)) {
         expect(await store.roles.get(other, 'Web')).toBeUndefined()
         expect(await store.roles.update(other, 'Web', { description: 'x' })).toBe(false)
         expect(await store.roles.setBoundary(other, 'Web', 'arn:x')).toBe(false)
@@ -132,7 +123,7 @@ export function roleSuite(name: string, open: () => Promise<Store>): void {
       expect(await store.instanceProfiles.removeRole(scope, 'p', 'b')).toBe(false)
       expect(await store.instanceProfiles.remove(scope, 'p')).toBe('has-role')
       expect(await store.instanceProfiles.removeRole(scope, 'p', 'a')).toBe(true)
-      for (const other of elsewhere()) {
+      for (const other of elsewhere(scope)) {
         expect(await store.instanceProfiles.get(other, 'p')).toBeUndefined()
         expect(await store.instanceProfiles.remove(other, 'p')).toBe('missing')
       }

@@ -1,28 +1,18 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Scope } from './schema.ts'
 import type { Store } from './store.ts'
 import { session, task } from './suite-examples.ts'
+import { elsewhere, inFreshScopes } from './suite-scopes.ts'
 
 /** What every store does with sessions, their tokens and the tasks that nodes are owed. `open` gives an empty or a used store; scopes are fresh. */
 export function sessionSuite(name: string, open: () => Promise<Store>): void {
   describe(name, () => {
     let store: Store
     let scope: Scope
-    let accounts = Math.floor(Date.now() % 1e9) * 1000
-
-    beforeAll(async () => {
-      store = await open()
+    inFreshScopes(open, given => {
+      store = given.store
+      scope = given.scope
     })
-    afterAll(() => store.close())
-    beforeEach(() => {
-      accounts += 1
-      scope = { accountId: String(accounts).padStart(12, '0'), region: 'us-east-1' }
-    })
-
-    const elsewhere = (): Scope[] => [
-      { ...scope, region: 'eu-west-1' },
-      { ...scope, accountId: `9${scope.accountId.slice(1)}` },
-    ]
 
     describe('sessions', () => {
       test('a session is stored with its documents and task, or not at all', async () => {
@@ -63,7 +53,7 @@ export function sessionSuite(name: string, open: () => Promise<Store>): void {
           name: 'SessionQuotaError',
           quota: 'perOwner',
         })
-        for (const other of elsewhere()) await start('mi-1', 'AIDA1', other)
+        for (const other of elsewhere(scope)) await start('mi-1', 'AIDA1', other)
         await store.sessions.setStatus(scope, first ?? '', 'Terminated', { now: 9 })
         await start('mi-1', 'AIDA1')
       })
@@ -151,7 +141,7 @@ export function sessionSuite(name: string, open: () => Promise<Store>): void {
         expect(await ids('Active', { sessionId: 's-2' })).toEqual(['s-2'])
         expect(await ids('Active', { invokedAfter: 20 })).toEqual(['s-3'])
         expect(await ids('Active', { invokedBefore: 30, invokedAfter: 10 })).toEqual(['s-2'])
-        for (const other of elsewhere()) {
+        for (const other of elsewhere(scope)) {
           expect((await store.sessions.list(other, 'Active', {}, { limit: 9 })).items).toEqual([])
         }
       })
@@ -195,7 +185,7 @@ export function sessionSuite(name: string, open: () => Promise<Store>): void {
         expect(await store.tasks.deleteForSession(scope, 's-1', 'start-session')).toBe(1)
         expect(await ids()).toEqual(['t-0'])
         expect(await store.tasks.deleteForSession(scope, 's-1')).toBe(1)
-        for (const other of elsewhere()) expect(await store.tasks.listForNode(other, 'mi-2')).toEqual([])
+        for (const other of elsewhere(scope)) expect(await store.tasks.listForNode(other, 'mi-2')).toEqual([])
       })
     })
   })

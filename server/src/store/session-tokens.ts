@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
-import type { Schema, Scope, SessionStatus } from './schema.ts'
+import { toColumn } from './json-column.ts'
+import type { Json, Schema, Scope, SessionStatus } from './schema.ts'
 
 /** `used` is told apart, because stock plugins open a data channel again with the same token (data-plane.md 9.4). */
 export type TokenUse =
@@ -34,14 +35,23 @@ export function sessionTokensIn(db: Kysely<Schema>) {
   }
 
   return {
-    /** Replaces the token of a session that has not ended; the former one is worthless from then on. */
+    /**
+     * Replaces the token of a session that has not ended; the former one is worthless from then on. `authority` is what
+     * the session hangs on from then on; as before unless given.
+     */
     async setClientToken(
       scope: Scope,
       sessionId: string,
-      token: { hash: string; expiresAt: number },
+      token: { hash: string; expiresAt: number; authority?: Json | undefined },
     ): Promise<boolean> {
+      const { hash, expiresAt, authority } = token
       const { numUpdatedRows } = await update(scope, sessionId)
-        .set({ clientTokenHash: token.hash, clientTokenExpiresAt: token.expiresAt, clientTokenUsedAt: null })
+        .set({
+          clientTokenHash: hash,
+          clientTokenExpiresAt: expiresAt,
+          clientTokenUsedAt: null,
+          ...(authority !== undefined && { authority: toColumn(authority) }),
+        })
         .executeTakeFirst()
       return numUpdatedRows > 0n
     },

@@ -1,35 +1,25 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Scope } from './schema.ts'
 import type { Store } from './store.ts'
 import { activation, document, node, session } from './suite-examples.ts'
+import { elsewhere, inFreshScopes } from './suite-scopes.ts'
 
 /** What every store does, whatever database is under it, but for sessions (session-suite.ts) and people (people-suite.ts). `open` gives an empty or a used store; scopes are fresh. */
 export function storeSuite(name: string, open: () => Promise<Store>): void {
   describe(name, () => {
     let store: Store
     let scope: Scope
-    let accounts = Math.floor(Date.now() % 1e9) * 1000
-
-    beforeAll(async () => {
-      store = await open()
+    inFreshScopes(open, given => {
+      store = given.store
+      scope = given.scope
     })
-    afterAll(() => store.close())
-    beforeEach(() => {
-      accounts += 1
-      scope = { accountId: String(accounts).padStart(12, '0'), region: 'us-east-1' }
-    })
-
-    const elsewhere = (): Scope[] => [
-      { ...scope, region: 'eu-west-1' },
-      { ...scope, accountId: `9${scope.accountId.slice(1)}` },
-    ]
 
     describe('activations', () => {
       test('a created activation is found again, in its own account and region only', async () => {
         const created = await store.activations.create(scope, activation('a-1'))
         expect(created).toEqual({ ...scope, ...activation('a-1'), registrationsCount: 0 })
         expect(await store.activations.get(scope, 'a-1')).toEqual(created)
-        for (const other of elsewhere()) {
+        for (const other of elsewhere(scope)) {
           expect(await store.activations.get(other, 'a-1')).toBeUndefined()
           expect(await store.activations.claim(other, 'a-1', 1_500)).toMatchObject({ reason: 'unknown' })
           expect(await store.activations.delete(other, 'a-1')).toBe(false)
@@ -128,7 +118,7 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         const inserted = await store.nodes.insert(scope, node('mi-1', { name: 'web', iamRole: 'SSM' }))
         expect(inserted).toMatchObject({ nodeId: 'mi-1', name: 'web', connected: false, lastPingAt: null })
         expect(await store.nodes.get(scope, 'mi-1')).toEqual(inserted)
-        for (const other of elsewhere()) expect(await store.nodes.get(other, 'mi-1')).toBeUndefined()
+        for (const other of elsewhere(scope)) expect(await store.nodes.get(other, 'mi-1')).toBeUndefined()
         await expect(store.nodes.insert(scope, node('mi-1'))).rejects.toMatchObject({ code: 'constraint' })
       })
 
@@ -319,7 +309,7 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       expect(secrets[1]).toEqual(secrets[0])
       expect(secrets[2]).toEqual(secrets[0])
       expect(await store.secrets.getOrCreate(scope, 'other', 32)).not.toEqual(secrets[0])
-      for (const other of elsewhere()) {
+      for (const other of elsewhere(scope)) {
         expect(await store.secrets.getOrCreate(other, 'tokens', 32)).not.toEqual(secrets[0])
       }
     })

@@ -1,5 +1,6 @@
 import { ec2Operations } from '@sallyport/protocol/api/ec2'
 import { tagKeyConditions } from '@sallyport/server/iam/tag-conditions'
+import { nodeResourceTypes } from '@sallyport/server/store/node-filters'
 import { operation } from '../../operation.ts'
 import { checkDryRun } from './dry-run.ts'
 import { instanceCheck } from './instances.ts'
@@ -9,9 +10,13 @@ import { changeTags, checkTagged } from './tags.ts'
 export const deleteTags = operation({
   input: ec2Operations.DeleteTags.input,
   callers: ['person'],
-  access: async ({ ResourceId, Tag = [] }, context) => ({
+  access: async ({ ResourceId, Tag }, context) => ({
     all: await Promise.all(
-      ResourceId.map(id => instanceCheck(context, id, tagKeyConditions(Tag.map(({ Key }) => Key)))),
+      ResourceId.map(async id => {
+        // All of them are keys that the request is about, though it names none.
+        const going = Tag ?? (await context.access.tagsOf(nodeResourceTypes.instance, id))
+        return await instanceCheck(context, id, tagKeyConditions(going.map(({ Key }) => Key)))
+      }),
     ),
   }),
   changesAccess: true,

@@ -1,6 +1,7 @@
 import { testScope as scope } from '@sallyport/server/store/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createInstance, createProfile, ec2, policy } from '../../node-testing.ts'
+import { createInstance, createProfile, policy } from '../../node-testing.ts'
+import { ec2, elements, numberedTags } from '../../query-testing.ts'
 import { type ApiForTest, openApi } from '../../testing.ts'
 
 let api: ApiForTest
@@ -25,8 +26,6 @@ const call = async (action: string, input: Record<string, string> = {}) => {
 }
 const code = async (action: string, input: Record<string, string> = {}, credentials = api.administrator) =>
   (await ec2(api, action, input, credentials)).code
-const valuesOf = (text: string, element: string) =>
-  [...text.matchAll(new RegExp(`<${element}>(.*?)</${element}>`, 'g'))].map(match => match[1] ?? '')
 /** `name=value,value`, as the aws CLI numbers them. */
 const filters = (...given: string[]) =>
   Object.fromEntries(
@@ -37,19 +36,11 @@ const filters = (...given: string[]) =>
     }),
   )
 const found = async (...given: string[]) =>
-  valuesOf(await call('DescribeInstances', filters(...given)), 'instanceId')
+  elements(await call('DescribeInstances', filters(...given)), 'instanceId')
 const state = async (id: string) =>
-  valuesOf(await call('DescribeInstances', { 'InstanceId.1': id }), 'name').at(0)
+  elements(await call('DescribeInstances', { 'InstanceId.1': id }), 'name').at(0)
 const tag = (id: string, tags: Record<string, string>) =>
-  call('CreateTags', {
-    'ResourceId.1': id,
-    ...Object.fromEntries(
-      Object.entries(tags).flatMap(([Key, Value], at) => [
-        [`Tag.${at + 1}.Key`, Key],
-        [`Tag.${at + 1}.Value`, Value],
-      ]),
-    ),
-  })
+  call('CreateTags', { 'ResourceId.1': id, ...numberedTags('Tag', tags) })
 
 describe('DescribeInstances', () => {
   test('writes what EC2 writes, and no more than is known', async () => {
@@ -140,10 +131,10 @@ describe('DescribeInstances', () => {
         ...(token !== '' && { NextToken: token }),
       })
     const first = await page('')
-    expect(valuesOf(first, 'instanceId')).toEqual([...ids].sort().slice(0, 5))
-    const second = await page(valuesOf(first, 'nextToken')[0] ?? '')
-    expect(valuesOf(second, 'instanceId')).toEqual([...ids].sort().slice(5))
-    expect(valuesOf(second, 'nextToken')).toEqual([])
+    expect(elements(first, 'instanceId')).toEqual([...ids].sort().slice(0, 5))
+    const second = await page(elements(first, 'nextToken')[0] ?? '')
+    expect(elements(second, 'instanceId')).toEqual([...ids].sort().slice(5))
+    expect(elements(second, 'nextToken')).toEqual([])
     expect(await code('DescribeInstances', { NextToken: 'made-up' })).toBe('InvalidNextToken')
   })
 
@@ -192,7 +183,7 @@ describe('tags', () => {
 
   test('go by their key, by key and value, or all', async () => {
     await tag(node, { a: '1', b: '2', c: '3' })
-    const keys = async () => valuesOf(await call('DescribeTags', filters(`resource-id=${node}`)), 'key')
+    const keys = async () => elements(await call('DescribeTags', filters(`resource-id=${node}`)), 'key')
     await call('DeleteTags', { 'ResourceId.1': node, 'Tag.1.Key': 'a', 'Tag.2.Key': 'b', 'Tag.2.Value': 'x' })
     expect(await keys()).toEqual(['b', 'c'])
     await call('DeleteTags', { 'ResourceId.1': node })
@@ -207,6 +198,9 @@ describe('tags', () => {
       [{ ...on, ...many }, 'TagLimitExceeded'],
       [{ ...on, 'Tag.1.Key': 'aws:x' }, 'InvalidParameterValue'],
       [{ ...on, 'Tag.1.Key': 'k', 'Tag.2.Key': 'k' }, 'InvalidParameterValue'],
+      // Policies could not tell them apart.
+      [{ ...on, 'Tag.1.Key': 'k', 'Tag.2.Key': 'K' }, 'InvalidParameterValue'],
+      [{ ...on, 'Tag.1.Key': 'There' }, 'InvalidParameterValue'],
       [{ ...on, 'ResourceId.2': 'i-00000000000000000', 'Tag.1.Key': 'k' }, 'InvalidInstanceID.NotFound'],
       [{ ...on, 'ResourceId.2': 'vol-1', 'Tag.1.Key': 'k' }, 'InvalidID'],
       [{ 'Tag.1.Key': 'k' }, 'MissingParameter'],
@@ -246,9 +240,9 @@ describe('an association', () => {
 
   test('is made once, replaced without a gap, and ended', async () => {
     const made = await associate({ 'IamInstanceProfile.Arn': arn('First') })
-    const [id = ''] = valuesOf(made.text, 'associationId')
+    const [id = ''] = elements(made.text, 'associationId')
     expect(id).toMatch(/^iip-assoc-[0-9a-f]{17}$/)
-    expect(valuesOf(made.text, 'state')).toEqual(['associated'])
+    expect(elements(made.text, 'state')).toEqual(['associated'])
     const again = await associate({ 'IamInstanceProfile.Name': 'Second' })
     expect(again).toMatchObject({ status: 400, code: 'IncorrectState' })
     expect(again.message).toContain(id)
@@ -256,17 +250,17 @@ describe('an association', () => {
       AssociationId: id,
       'IamInstanceProfile.Name': 'Second',
     })
-    const [newId = ''] = valuesOf(replaced, 'associationId')
+    const [newId = ''] = elements(replaced, 'associationId')
     expect(newId).not.toBe(id)
     const of = (...given: string[]) => call('DescribeIamInstanceProfileAssociations', filters(...given))
     const listed = await of(`instance-id=${node}`, 'state=associated')
-    expect(valuesOf(listed, 'arn')).toEqual([arn('Second')])
+    expect(elements(listed, 'arn')).toEqual([arn('Second')])
     expect(await code('DisassociateIamInstanceProfile', { AssociationId: id })).toBe(
       'InvalidAssociationID.NotFound',
     )
     const ended = await call('DisassociateIamInstanceProfile', { AssociationId: newId })
-    expect(valuesOf(ended, 'state')).toEqual(['disassociated'])
-    expect(valuesOf(await of(`instance-id=${node}`), 'associationId')).toEqual([])
+    expect(elements(ended, 'state')).toEqual(['disassociated'])
+    expect(elements(await of(`instance-id=${node}`), 'associationId')).toEqual([])
   })
 
   test('of one instance is one, however many are asked for at once', async () => {
@@ -334,7 +328,7 @@ describe('an association', () => {
     expect(await give('Second')).toBe('UnauthorizedOperation')
     expect(await give('Missing')).toBe('UnauthorizedOperation')
     expect(await give('First')).toBeUndefined()
-    const [association] = valuesOf(
+    const [association] = elements(
       await call('DescribeIamInstanceProfileAssociations', filters(`instance-id=${node}`)),
       'associationId',
     )
@@ -349,7 +343,7 @@ describe('an association', () => {
 
 test('DescribeInstanceStatus is ok when the agent is online', async () => {
   const status = async () =>
-    valuesOf(await call('DescribeInstanceStatus', { 'InstanceId.1': node }), 'status')
+    elements(await call('DescribeInstanceStatus', { 'InstanceId.1': node }), 'status')
   expect(await status()).toEqual(['initializing', 'initializing', 'initializing', 'initializing'])
   await api.store.nodes.setConnected(scope, node, { epoch: 1, server: 's', now: api.now })
   expect(await status()).toEqual(['ok', 'passed', 'ok', 'passed'])

@@ -49,7 +49,7 @@ export async function withBelongings(
   const ids = nodes.map(({ nodeId }) => nodeId)
   const [tags, associations, profiles] = await Promise.all([
     store.tags.forResources(scope, nodeResourceTypes.instance, ids),
-    store.profileAssociations.list(scope),
+    store.profileAssociations.forNodes(scope, ids),
     store.instanceProfiles.list(scope),
   ])
   const profileNames = new Map(associations.map(({ nodeId, profileName }) => [nodeId, profileName]))

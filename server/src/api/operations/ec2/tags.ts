@@ -1,4 +1,5 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
+import { alikeKeys } from '@sallyport/server/iam/tag-conditions'
 import { nodeResourceTypes } from '@sallyport/server/store/node-filters'
 import type { Tag } from '@sallyport/server/store/tags'
 import type { OperationContext } from '../../operation.ts'
@@ -55,6 +56,8 @@ function checkTags(present: readonly Tag[], { removed, added }: { removed: strin
   }
   const after = new Set([...present.map(({ Key }) => Key), ...keys])
   for (const key of removed) after.delete(key)
+  const alike = added.length > 0 ? alikeKeys(after) : undefined
+  if (alike !== undefined) throw new AwsError('InvalidParameterValue', alike)
   if (after.size <= MAXIMUM_TAGS) return
   throw new AwsError(
     'TagLimitExceeded',

@@ -1,5 +1,6 @@
 import { testScope as scope } from '@sallyport/server/store/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { element, iam } from '../../query-testing.ts'
 import { type ApiForTest, openApi } from '../../testing.ts'
 
 let api: ApiForTest
@@ -9,13 +10,11 @@ beforeAll(async () => {
 })
 afterAll(() => api.dispose())
 
-const element = (xml: unknown, name: string) => new RegExp(`<${name}>(.*?)</${name}>`).exec(String(xml))?.[1]
-
 async function createKey(UserName: string) {
-  const { body } = await api.iam('CreateAccessKey', { UserName })
+  const key = await iam(api, 'CreateAccessKey', { UserName })
   return {
-    accessKeyId: element(body.text, 'AccessKeyId') ?? '',
-    secretAccessKey: element(body.text, 'SecretAccessKey') ?? '',
+    accessKeyId: element(key, 'AccessKeyId') ?? '',
+    secretAccessKey: element(key, 'SecretAccessKey') ?? '',
   }
 }
 
@@ -68,8 +67,7 @@ test('of many keys that are asked for at once there are two', async () => {
 test("who names nobody works on his own keys, and on nobody else's under his own name", async () => {
   const alice = await api.user('alice')
   const bob = await api.user('bob-the-second')
-  const own = await api.iam('CreateAccessKey', {}, alice)
-  expect(element(own.body.text, 'UserName')).toBe('alice')
+  expect(element(await iam(api, 'CreateAccessKey', {}, alice), 'UserName')).toBe('alice')
   const listed = await api.iam('ListAccessKeys', {}, alice)
   expect([...String(listed.body.text).matchAll(/<AccessKeyId>/g)]).toHaveLength(2)
   const foreign = { AccessKeyId: bob.accessKeyId }
@@ -101,8 +99,8 @@ test('the last use of a key is told, and that there was none', async () => {
 test('a key goes on working for its user under another name', async () => {
   const carol = await api.user('carol')
   expect((await api.iam('UpdateUser', { UserName: 'carol', NewUserName: 'caroline' })).status).toBe(200)
-  const after = await api.iam('GetUser', {}, carol)
-  expect(element(after.body.text, 'Arn')).toBe('arn:aws:iam::123456789012:user/caroline')
+  const after = await iam(api, 'GetUser', {}, carol)
+  expect(element(after, 'Arn')).toBe('arn:aws:iam::123456789012:user/caroline')
 })
 
 test('secrets are in no log line and not in the store as they are', async () => {

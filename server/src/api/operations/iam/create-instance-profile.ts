@@ -6,19 +6,21 @@ import { uniqueId } from '@sallyport/server/iam/unique-id'
 import { operation } from '../../operation.ts'
 import { alreadyExists, quotaExceeded } from './errors.ts'
 import { MAXIMUM_PROFILES, PROFILE, profileDetail } from './instance-profiles.ts'
-import { newTags } from './tags.ts'
+import { creationAccess, newTags } from './tags.ts'
 
 export const createInstanceProfile = operation({
   input: iamOperations.CreateInstanceProfile.input,
   callers: ['person'],
-  access: ({ InstanceProfileName, Path = '/', Tags }, context) => ({
-    all: [
-      {
-        resource: instanceProfileArn(context, Path, InstanceProfileName),
-        conditions: requestTagConditions(Tags),
-      },
-    ],
-  }),
+  // Of its tags may be known already that there are none; nodes may be associated with a former one of that name.
+  changesAccess: true,
+  access: ({ InstanceProfileName, Path = '/', Tags }, context) => {
+    const resource = instanceProfileArn(context, Path, InstanceProfileName)
+    return creationAccess(
+      { resource, conditions: requestTagConditions(Tags) },
+      'iam:TagInstanceProfile',
+      Tags,
+    )
+  },
   run: async (context, { InstanceProfileName, Path = '/', Tags }): Promise<InstanceProfileOutput> => {
     const { store, scope, now } = context
     const profile = {

@@ -7,16 +7,22 @@ import { operation } from '../../operation.ts'
 import { checkManagedDocument } from './documents.ts'
 import { alreadyExists, quotaExceeded } from './errors.ts'
 import { POLICY, policyOutput } from './managed-policies.ts'
-import { newTags } from './tags.ts'
+import { creationAccess, newTags } from './tags.ts'
 
 export const MAXIMUM_POLICIES = 1_500
 
 export const createPolicy = operation({
   input: iamOperations.CreatePolicy.input,
   callers: ['person'],
-  access: ({ PolicyName, Path = '/', Tags }, context) => ({
-    all: [{ resource: policyArn(context, Path, PolicyName), conditions: requestTagConditions(Tags) }],
-  }),
+  // Of its tags may be known already that there are none.
+  changesAccess: true,
+  access: ({ PolicyName, Path = '/', Tags }, context) => {
+    const creation = {
+      resource: policyArn(context, Path, PolicyName),
+      conditions: requestTagConditions(Tags),
+    }
+    return creationAccess(creation, 'iam:TagPolicy', Tags)
+  },
   run: async (context, input): Promise<PolicyOutput> => {
     const { PolicyName, PolicyDocument, Path = '/', Description, Tags = [] } = input
     const { store, scope, now } = context

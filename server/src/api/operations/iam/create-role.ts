@@ -9,23 +9,19 @@ import { type OperationContext, operation } from '../../operation.ts'
 import { checkBoundary } from './boundaries.ts'
 import { alreadyExists, quotaExceeded } from './errors.ts'
 import { DEFAULT_SESSION_DURATION, MAXIMUM_ROLES, ROLE, roleDetail, SERVICE_ROLE_PATH } from './roles.ts'
-import { newTags } from './tags.ts'
+import { creationAccess, newTags } from './tags.ts'
 import { checkTrustPolicy } from './trust-policy.ts'
 
 export const createRole = operation({
   input: iamOperations.CreateRole.input,
   callers: ['person'],
-  access: ({ RoleName, Path = '/', PermissionsBoundary, Tags }, context) => ({
-    all: [
-      {
-        resource: roleArn(context, Path, RoleName),
-        conditions: {
-          ...requestTagConditions(Tags),
-          ...(PermissionsBoundary !== undefined && { 'iam:PermissionsBoundary': PermissionsBoundary }),
-        },
-      },
-    ],
-  }),
+  access: ({ RoleName, Path = '/', PermissionsBoundary, Tags }, context) => {
+    const conditions = {
+      ...requestTagConditions(Tags),
+      ...(PermissionsBoundary !== undefined && { 'iam:PermissionsBoundary': PermissionsBoundary }),
+    }
+    return creationAccess({ resource: roleArn(context, Path, RoleName), conditions }, 'iam:TagRole', Tags)
+  },
   // Nodes and activations may name it already.
   changesAccess: true,
   run: async (context, input): Promise<RoleOutput> => {

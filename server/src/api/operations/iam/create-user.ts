@@ -7,7 +7,7 @@ import { MAXIMUM_USERS } from '@sallyport/server/store/users'
 import { operation } from '../../operation.ts'
 import { checkBoundary } from './boundaries.ts'
 import { alreadyExists, quotaExceeded } from './errors.ts'
-import { newTags } from './tags.ts'
+import { creationAccess, newTags } from './tags.ts'
 import { boundaryCondition, describeWholeUser, USERS } from './users.ts'
 
 export const createUser = operation({
@@ -18,9 +18,7 @@ export const createUser = operation({
     const { UserName, Path = '/', PermissionsBoundary, Tags = [] } = input
     const resource = userArn(context, Path, UserName)
     const conditions = { ...boundaryCondition(PermissionsBoundary), ...requestTagConditions(Tags) }
-    const creation = { resource, conditions }
-    // IAM User Guide, "Tag IAM users": who creates one with tags needs the permission to tag, too.
-    return { all: Tags.length === 0 ? [creation] : [creation, { ...creation, action: 'iam:TagUser' }] }
+    return creationAccess({ resource, conditions }, 'iam:TagUser', Tags)
   },
   run: async (context, input): Promise<UserOutput> => {
     const { store, scope, now } = context

@@ -7,6 +7,8 @@ export const deletePolicy = operation({
   input: iamOperations.DeletePolicy.input,
   callers: ['person'],
   access: ({ PolicyArn }, context) => policyAccess(context, PolicyArn),
+  // Sessions of roles may have it as a session policy, which is no attachment.
+  changesAccess: true,
   run: async (context, { PolicyArn }) => {
     await getOwnPolicy(context, PolicyArn)
     switch (await context.store.policies.remove(context.scope, PolicyArn)) {

@@ -2,7 +2,7 @@ import { iamOperations } from '@sallyport/protocol/api/iam'
 import type { GetAccessKeyLastUsedOutput } from '@sallyport/protocol/api/iam-users'
 import { type OperationContext, operation } from '../../operation.ts'
 import { noSuchAccessKey } from './errors.ts'
-import { userAccess } from './users.ts'
+import { userCheck } from './users.ts'
 
 const NEVER = 'N/A'
 
@@ -11,7 +11,9 @@ export const getAccessKeyLastUsed = operation({
   callers: ['person'],
   access: async ({ AccessKeyId }, context) => {
     const key = await ownKey(context, AccessKeyId)
-    return key === undefined ? { all: [{ resource: '*' }] } : userAccess(context, key.userName)
+    // Whose key it is, and that there is one, is the answer: who may not have it is told of no user.
+    const check = key === undefined ? { resource: '*' } : await userCheck(context, key.userName)
+    return { all: [{ ...check, shown: '*' }] }
   },
   run: async (context, { AccessKeyId }): Promise<GetAccessKeyLastUsedOutput> => {
     const key = await ownKey(context, AccessKeyId)

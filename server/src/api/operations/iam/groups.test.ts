@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { elements, iam } from '../../query-testing.ts'
 import { type ApiForTest, openApi } from '../../testing.ts'
 
 let api: ApiForTest
@@ -9,13 +10,7 @@ beforeAll(async () => {
 afterAll(() => api.dispose())
 
 const READ_ONLY = 'arn:aws:iam::aws:policy/ReadOnlyAccess'
-const text = async (...call: Parameters<ApiForTest['iam']>) => {
-  const { status, body, code, message } = await api.iam(...call)
-  if (status !== 200) throw new Error(`${call[0]}: ${code}: ${message}`)
-  return String(body.text)
-}
-const elements = (xml: string, name: string) =>
-  [...xml.matchAll(new RegExp(`<${name}>(.*?)</${name}>`, 'g'))].map(([, value]) => value)
+const text = (action: string, input: Record<string, string>) => iam(api, action, input)
 
 test('a group is made, filled, listed from both sides, renamed, emptied and deleted', async () => {
   const made = await text('CreateGroup', { GroupName: 'devs', Path: '/web/' })

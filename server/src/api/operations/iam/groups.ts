@@ -22,7 +22,8 @@ export async function groupAccess(context: OperationContext, groupName: string):
 
 export async function groupCheck(context: OperationContext, groupName: string): Promise<AccessCheck> {
   const group = await context.store.groups.get(context.scope, groupName)
-  return { resource: groupArn(context, group?.path ?? '/', groupName) }
+  const shown = groupArn(context, '/', groupName)
+  return { resource: groupArn(context, group?.path ?? '/', groupName), shown }
 }
 
 export function describeGroup(context: OperationContext, group: UserGroupRow): Group {

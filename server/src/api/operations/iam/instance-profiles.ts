@@ -24,6 +24,7 @@ export async function profileCheck(
   const tags = profile === undefined ? {} : await ownTagConditions(context, PROFILE, profileName)
   return {
     resource: instanceProfileArn(context, profile?.path ?? '/', profileName),
+    shown: instanceProfileArn(context, '/', profileName),
     conditions: { ...tags, ...conditions },
   }
 }

@@ -30,6 +30,7 @@ export async function ownerAccess(
     all: [
       {
         resource: ownerArn(context, owner, row?.path ?? '/'),
+        shown: ownerArn(context, owner, '/'),
         conditions: {
           ...(await tagConditions(context, owner)),
           ...(boundary ? { 'iam:PermissionsBoundary': boundary } : {}),

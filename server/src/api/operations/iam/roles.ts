@@ -30,7 +30,8 @@ export async function roleAccess(
   const role = await context.store.roles.get(context.scope, roleName)
   const resource = roleArn(context, role?.path ?? '/', roleName)
   const tags = role === undefined ? {} : await ownTagConditions(context, ROLE, roleName)
-  return { all: [{ resource, conditions: { ...tags, ...conditionsOf(role) } }] }
+  const shown = roleArn(context, '/', roleName)
+  return { all: [{ resource, shown, conditions: { ...tags, ...conditionsOf(role) } }] }
 }
 
 /** Throws `NoSuchEntity`. */

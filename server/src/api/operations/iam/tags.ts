@@ -1,6 +1,7 @@
 import type { Tag } from '@sallyport/protocol/api/tags'
 import { AwsError } from '@sallyport/protocol/aws/error'
-import type { ConditionValues } from '@sallyport/server/iam/access-plan'
+import type { AccessCheck, AccessPlan, ConditionValues } from '@sallyport/server/iam/access-plan'
+import { tagKeyConditions } from '@sallyport/server/iam/tag-conditions'
 import type { OperationContext } from '../../operation.ts'
 
 // docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html, for all of the rules below.
@@ -29,6 +30,34 @@ export async function ownTagConditions(
       [`iam:ResourceTag/${Key}`, Value],
     ]),
   )
+}
+
+/**
+ * aws:TagKeys of a request that sets or removes tags. Where case makes no difference, with the spelling of those that
+ * it is about: `ENV` is no way around a policy that says who may touch `env`.
+ */
+export async function changedTagKeys(
+  { access }: OperationContext,
+  kind: Tagged,
+  id: string,
+  keys: readonly string[],
+): Promise<ConditionValues> {
+  if (kind.caseSensitive) return tagKeyConditions(keys)
+  const given = new Set(keys.map(key => fold(kind, key)))
+  const present = (await access.tagsOf(kind.type, id)).map(({ Key }) => Key)
+  return tagKeyConditions([...new Set([...keys, ...present.filter(key => given.has(fold(kind, key)))])])
+}
+
+/**
+ * A creation, and the tagging that is part of it: who makes something with tags needs the permission to tag, too (IAM
+ * User Guide, "Controlling access to and for IAM users and roles using tags").
+ */
+export function creationAccess(
+  creation: AccessCheck,
+  tagAction: string,
+  tags: readonly Tag[] = [],
+): AccessPlan {
+  return { all: tags.length === 0 ? [creation] : [creation, { ...creation, action: tagAction }] }
 }
 
 /** The tags of something new. Throws for keys given twice, reserved keys and too many. */

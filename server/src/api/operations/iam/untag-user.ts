@@ -1,7 +1,6 @@
 import { iamOperations } from '@sallyport/protocol/api/iam'
-import { tagKeyConditions } from '@sallyport/server/iam/tag-conditions'
 import { operation } from '../../operation.ts'
-import { removeTags } from './tags.ts'
+import { changedTagKeys, removeTags } from './tags.ts'
 import { findUser, USERS, userAccess } from './users.ts'
 
 /** Keys that the user does not have are ignored. */
@@ -9,7 +8,8 @@ export const untagUser = operation({
   input: iamOperations.UntagUser.input,
   callers: ['person'],
   changesAccess: true,
-  access: (input, context) => userAccess(context, input.UserName, tagKeyConditions(input.TagKeys)),
+  access: async ({ UserName, TagKeys }, context) =>
+    userAccess(context, UserName, await changedTagKeys(context, USERS, UserName, TagKeys)),
   run: async (context, { UserName, TagKeys }) => {
     await findUser(context, UserName)
     await removeTags(context, USERS, UserName, TagKeys)

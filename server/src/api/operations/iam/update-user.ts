@@ -13,7 +13,8 @@ export const updateUser = operation({
     const { UserName, NewUserName = UserName, NewPath } = input
     const check = await userCheck(context, UserName)
     const path = NewPath ?? (await context.store.users.get(context.scope, UserName))?.path ?? '/'
-    return { all: [check, { ...check, resource: userArn(context, path, NewUserName) }] }
+    const shown = userArn(context, NewPath ?? '/', NewUserName)
+    return { all: [check, { ...check, resource: userArn(context, path, NewUserName), shown }] }
   },
   run: async ({ store, scope }, { UserName, NewUserName: newName, NewPath: newPath }) => {
     const updated = await store.users.update(scope, UserName, { newName, newPath })

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { numberedTags } from '../../query-testing.ts'
 import { type ApiForTest, openApi } from '../../testing.ts'
 
 let api: ApiForTest
@@ -11,15 +12,8 @@ beforeAll(async () => {
 })
 afterAll(() => api.dispose())
 
-const tagged = (tags: Record<string, string>) =>
-  Object.fromEntries(
-    Object.entries(tags).flatMap(([key, value], i) => [
-      [`Tags.member.${i + 1}.Key`, key],
-      [`Tags.member.${i + 1}.Value`, value],
-    ]),
-  )
 const tag = (UserName: string, tags: Record<string, string>) =>
-  api.iam('TagUser', { UserName, ...tagged(tags) })
+  api.iam('TagUser', { UserName, ...numberedTags('Tags.member', tags) })
 const list = async (UserName: string, more: Record<string, string> = {}) => {
   const text = String((await api.iam('ListUserTags', { UserName, ...more })).body.text)
   const tags = [...text.matchAll(/<member><Key>(.*?)<\/Key><Value>(.*?)<\/Value><\/member>/g)]
@@ -104,7 +98,7 @@ test('nodes tag nobody', async () => {
   const node = await api.node()
   const answer = await api.iam(
     'TagUser',
-    { UserName: 'alice', ...tagged({ SSMSessionRunAs: 'root' }) },
+    { UserName: 'alice', ...numberedTags('Tags.member', { SSMSessionRunAs: 'root' }) },
     api.asNode(node),
   )
   expect(answer).toMatchObject({ status: 403, code: 'AccessDenied' })

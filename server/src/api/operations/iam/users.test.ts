@@ -1,5 +1,6 @@
 import { testScope as scope } from '@sallyport/server/store/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { elements, iam } from '../../query-testing.ts'
 import { type ApiForTest, openApi } from '../../testing.ts'
 
 let api: ApiForTest
@@ -10,13 +11,8 @@ beforeAll(async () => {
 afterAll(() => api.dispose())
 
 const READ_ONLY = 'arn:aws:iam::aws:policy/ReadOnlyAccess'
-const text = async (...call: Parameters<ApiForTest['iam']>) => {
-  const { status, body, code, message } = await api.iam(...call)
-  if (status !== 200) throw new Error(`${call[0]}: ${code}: ${message}`)
-  return String(body.text)
-}
-const elements = (xml: string, name: string) =>
-  [...xml.matchAll(new RegExp(`<${name}>(.*?)</${name}>`, 'g'))].map(([, value]) => value)
+const text = (action: string, input: Record<string, string>, credentials = api.administrator) =>
+  iam(api, action, input, credentials)
 const allow = (action: string, resource: string, condition?: object) =>
   JSON.stringify({
     Version: '2012-10-17',

@@ -46,7 +46,11 @@ export async function userCheck(
   if (user === undefined) return { resource: userArn(context, '/', userName), conditions: requested }
   const tags = await ownTagConditions(context, USERS, userName)
   const conditions = { ...tags, ...boundaryCondition(user.permissionsBoundary), ...requested }
-  return { resource: userArn(context, user.path, userName), conditions }
+  return {
+    resource: userArn(context, user.path, userName),
+    shown: userArn(context, '/', userName),
+    conditions,
+  }
 }
 
 /** IAM User Guide, "IAM and AWS STS condition context keys": iam:PermissionsBoundary. */

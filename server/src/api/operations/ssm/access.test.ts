@@ -48,7 +48,7 @@ describe('a condition on the tags of nodes', () => {
     const [there, nowhere] = [prod, none].map(Target => api.call('GetConnectionStatus', { Target }, bob))
     const message = (await there)?.message.replaceAll(prod, none)
     expect((await nowhere)?.message).toBe(message)
-    expect(message).toContain('(aws:ResourceTag/secret is not set)')
+    expect(message).toContain('(aws:ResourceTag/secret is not set or differs)')
   })
 
   test('sees a tag that changes with the next request', async () => {
@@ -107,7 +107,7 @@ describe('documents', () => {
 
   test('are made with the tags that a policy wants, and no others', async () => {
     const bob = await user(
-      allow('ssm:CreateDocument', '*', {
+      allow(['ssm:CreateDocument', 'ssm:AddTagsToResource'], '*', {
         StringEquals: { 'aws:RequestTag/team': 'a', 'ssm:DocumentType': 'Session' },
         'ForAllValues:StringEquals': { 'aws:TagKeys': ['team', 'site'] },
       }),

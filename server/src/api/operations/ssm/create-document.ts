@@ -18,17 +18,14 @@ const RESERVED = /^(aws-|amazon|amzn)/i
 export const createDocument = operation({
   input: ssmOperations.CreateDocument.input,
   callers: ['person'],
-  access: (input, context) => ({
-    all: [
-      {
-        resource: documentResource(context, input.Name),
-        conditions: {
-          'ssm:DocumentType': input.DocumentType ?? DEFAULT_TYPE,
-          ...requestTagConditions(input.Tags),
-        },
-      },
-    ],
-  }),
+  access: ({ Name, DocumentType = DEFAULT_TYPE, Tags = [] }, context) => {
+    const conditions = { 'ssm:DocumentType': DocumentType, ...requestTagConditions(Tags) }
+    const creation = { resource: documentResource(context, Name), conditions }
+    // Who makes one with tags needs the permission to tag, too (Service Authorization Reference, CreateDocument).
+    return {
+      all: Tags.length === 0 ? [creation] : [creation, { ...creation, action: 'ssm:AddTagsToResource' }],
+    }
+  },
   changesAccess: true,
   run: async (context, input) => {
     const { store, scope, now } = context

@@ -99,6 +99,17 @@ test('every registered node is listed, page by page, with what it is', async () 
   })
 })
 
+test('an instance is called by its tag, and until it has one by the name of its activation', async () => {
+  const nodeId = 'i-0123456789abcdef1'
+  const keys = { publicKey: 'k', fingerprint: 'f', registeredAt: api.now }
+  await api.store.nodes.insert(scope, { nodeId, kind: 'instance', name: 'from-activation', ...keys })
+  const nameOf = async () => (await list({ Filters: [{ Key: 'InstanceIds', Values: [nodeId] }] }))[0]?.Name
+  expect(await nameOf()).toBe('from-activation')
+  await api.store.tags.add(scope, 'Instance', nodeId, [{ Key: 'Name', Value: 'tagged' }])
+  expect(await nameOf()).toBe('tagged')
+  await api.store.nodes.deregister(scope, nodeId, 1)
+})
+
 describe('filters', () => {
   test('find what they say, alternatives within one, and all of several', async () => {
     expect(await ids(['InstanceIds', online, lost])).toEqual([online, lost].sort())

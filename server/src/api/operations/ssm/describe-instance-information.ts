@@ -59,8 +59,8 @@ function describeNode(node: ManagedNode, tags: readonly Tag[]): InstanceInformat
       IamRole: node.iamRole ?? undefined,
       RegistrationDate: toTimestamp(node.registeredAt),
     }),
-    // People name an instance by its tag, as on AWS.
-    Name: (managed ? node.name : tags.find(({ Key }) => Key === 'Name')?.Value) ?? undefined,
+    // People name an instance by its tag, as on AWS; until they do it is called what its activation said.
+    Name: (managed ? undefined : tags.find(({ Key }) => Key === 'Name')?.Value) ?? node.name ?? undefined,
   }
 }
 

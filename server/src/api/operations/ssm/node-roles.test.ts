@@ -1,7 +1,8 @@
 import { accessSubject } from '@sallyport/server/bus/bus'
 import { testScope as scope } from '@sallyport/server/store/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { associate, createInstance, createProfile, createRole, ec2, iam, policy } from '../../node-testing.ts'
+import { associate, createInstance, createProfile, createRole, policy } from '../../node-testing.ts'
+import { ec2, iam } from '../../query-testing.ts'
 import { type ApiForTest, nodeKeys, openApi, read } from '../../testing.ts'
 
 const CORE = 'arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore'

@@ -1,16 +1,16 @@
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import { tagKeyConditions } from '@sallyport/server/iam/tag-conditions'
 import { operation } from '../../operation.ts'
-import { checkTaggable, taggableCheck, tagsKeptUnder } from './tags.ts'
+import { checkTaggable, taggingAccess, tagsKeptUnder } from './tags.ts'
 
 export const removeTagsFromResource = operation({
   input: ssmOperations.RemoveTagsFromResource.input,
   callers: ['person'],
-  access: async (input, context) => ({
-    all: [
-      await taggableCheck(context, input.ResourceType, input.ResourceId, tagKeyConditions(input.TagKeys)),
-    ],
-  }),
+  access: ({ ResourceType, ResourceId, TagKeys }, context) =>
+    taggingAccess(context, ResourceType, ResourceId, {
+      kind: 'remove',
+      conditions: tagKeyConditions(TagKeys),
+    }),
   changesAccess: true,
   run: async (context, { ResourceType, ResourceId, TagKeys }) => {
     await checkTaggable(context, ResourceType, ResourceId)

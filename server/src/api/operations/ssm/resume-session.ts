@@ -3,12 +3,16 @@ import { AwsError } from '@sallyport/protocol/aws/error'
 import type { AccessPlan } from '@sallyport/server/iam/access-plan'
 import { CLIENT_TOKEN_LIFETIME, newClientToken } from '@sallyport/server/iam/channel-tokens'
 import type { Person } from '@sallyport/server/iam/principal'
-import { START_SESSION, sessionCheck, startSessionPlan } from '@sallyport/server/session-authority/plan'
-import { wantedOf } from '@sallyport/server/session-authority/record'
+import {
+  RESUME_SESSION,
+  START_SESSION,
+  sessionCheck,
+  startSessionPlan,
+} from '@sallyport/server/session-authority/plan'
+import { resumedRecord, wantedOf } from '@sallyport/server/session-authority/record'
 import { type OperationContext, operation } from '../../operation.ts'
 import { streamUrl } from '../../stream-url.ts'
 
-const RESUME_SESSION = 'ssm:ResumeSession'
 const OPEN_DATA_CHANNEL = 'ssmmessages:OpenDataChannel'
 
 /**
@@ -19,13 +23,17 @@ export const resumeSession = operation({
   input: ssmOperations.ResumeSession.input,
   callers: ['person'],
   access: ({ SessionId }, context, principal) => resumePlan(context, SessionId, principal),
-  run: async ({ store, scope, now, origin }, { SessionId: sessionId }, principal) => {
+  run: async ({ store, scope, now, origin, facts }, { SessionId: sessionId }, principal) => {
     const session = await store.sessions.get(scope, sessionId)
     const { token, hash } = newClientToken()
     const expiresAt = now + CLIENT_TOKEN_LIFETIME
     const live =
       session?.ownerUserId === principal.userId &&
-      (await store.sessions.setClientToken(scope, sessionId, { hash, expiresAt }))
+      (await store.sessions.setClientToken(scope, sessionId, {
+        hash,
+        expiresAt,
+        authority: resumedRecord(session, principal, facts),
+      }))
     if (!live)
       throw new AwsError('DoesNotExistException', `There is no session ${sessionId}, or it has ended.`)
     return { SessionId: sessionId, TokenValue: token, StreamUrl: streamUrl(origin, sessionId) }

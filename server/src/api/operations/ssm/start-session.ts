@@ -64,12 +64,7 @@ export const startSession = operation({
         Sallyport: { Destinations: [{ Host: destination.given, Port: destination.port }] },
       }),
     }
-    if (JSON.stringify(task).length > MAXIMUM_TASK) {
-      throw new AwsError(
-        'ValidationException',
-        `The document and its parameters have more than ${MAXIMUM_TASK / 1024} KB together.`,
-      )
-    }
+    checkSize(task)
     const stored = store.sessions.insertWithTask(
       scope,
       {
@@ -125,6 +120,14 @@ async function wantedDestination(
 function newSessionId(name: string): string {
   const safe = name.replace(/[^a-zA-Z0-9@._=+-]/g, '-').slice(0, MAXIMUM_NAME)
   return `${safe}-${base32(randomBytes(SUFFIX_BYTES)).toLowerCase()}`
+}
+
+function checkSize(task: SessionTask): void {
+  if (JSON.stringify(task).length <= MAXIMUM_TASK) return
+  throw new AwsError(
+    'ValidationException',
+    `The document and its parameters have more than ${MAXIMUM_TASK / 1024} KB together.`,
+  )
 }
 
 /** Not the name of an error that clients try again after: nothing changes until some session ends. */

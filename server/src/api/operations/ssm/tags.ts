@@ -1,19 +1,18 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
 import { amazonDocument } from '@sallyport/server/documents/document-name'
-import type { AccessCheck, ConditionValues } from '@sallyport/server/iam/access-plan'
+import type { AccessCheck, AccessPlan, ConditionValues } from '@sallyport/server/iam/access-plan'
+import { alikeKeys } from '@sallyport/server/iam/tag-conditions'
 import { kindOfNode, nodeResourceTypes } from '@sallyport/server/store/node-filters'
 import type { Tag } from '@sallyport/server/store/tags'
 import type { OperationContext } from '../../operation.ts'
 import { documentCheck, nodeCheck } from '../../resource-conditions.ts'
+import { instanceCheck } from '../ec2/instances.ts'
 
 const MAXIMUM_TAGS = 50
 /** control-plane.md 23 */
 const RESERVED = /^aws:/i
 
-/**
- * The tags that a resource with `present` has afterwards. Throws if one may not be set, or they are too many. Keys of
- * conditions have no case: were there both `env` and `Env`, nobody could say which one a policy means.
- */
+/** The tags that a resource with `present` has afterwards. Throws if one may not be set, or they are too many. */
 export function mergeTags(present: readonly Tag[], added: readonly Readonly<Tag>[]): Tag[] {
   const reserved = added.find(({ Key }) => RESERVED.test(Key))
   if (reserved !== undefined) {
@@ -29,14 +28,8 @@ export function mergeTags(present: readonly Tag[], added: readonly Readonly<Tag>
       `A resource can have ${MAXIMUM_TAGS} tags; this one would have ${merged.size}.`,
     )
   }
-  const spelled = new Map([...merged.keys()].map(key => [key.toLowerCase(), key]))
-  const twice = [...merged.keys()].find(key => spelled.get(key.toLowerCase()) !== key)
-  if (twice !== undefined) {
-    throw new AwsError(
-      'ValidationException',
-      `The tags ${twice} and ${spelled.get(twice.toLowerCase())} would differ in upper and lower case only, which policies cannot tell apart. Remove one of them first.`,
-    )
-  }
+  const alike = alikeKeys(merged.keys())
+  if (alike !== undefined) throw new AwsError('ValidationException', alike)
   return [...merged].map(([Key, Value]) => ({ Key, Value }))
 }
 
@@ -45,7 +38,26 @@ export function tagsKeptUnder(type: string, id: string): string {
   return type === 'ManagedInstance' ? nodeResourceTypes[kindOfNode(id)] : type
 }
 
-/** What policies must allow for work on the tags of a resource. What cannot be tagged is refused later on. */
+/** What SSM does to tags, and the action of EC2 that does the same to those of an instance. */
+const EC2_ACTIONS = { set: 'ec2:CreateTags', remove: 'ec2:DeleteTags' } as const
+
+/**
+ * What policies must allow for work on the tags of a resource. What cannot be tagged is refused later on. The tags of an
+ * instance are EC2's, which AWS's SSM does not touch: whoever may not change them there has no second way here.
+ */
+export async function taggingAccess(
+  context: OperationContext,
+  type: string,
+  id: string,
+  change: { kind: keyof typeof EC2_ACTIONS; conditions: ConditionValues },
+): Promise<AccessPlan> {
+  const check = await taggableCheck(context, type, id, change.conditions)
+  if (type !== 'ManagedInstance' || kindOfNode(id) !== 'instance') return { all: [check] }
+  const instance = await instanceCheck(context, id, change.conditions)
+  return { all: [check, { ...instance, action: EC2_ACTIONS[change.kind] }] }
+}
+
+/** The same of one who only looks at them. */
 export async function taggableCheck(
   context: OperationContext,
   type: string,

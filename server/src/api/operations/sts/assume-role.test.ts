@@ -217,6 +217,17 @@ describe('session policies', () => {
     expect(await rights(wide)).toEqual(['', 'AccessDeniedException'])
   })
 
+  test('hold it at once without a managed one that is deleted', async () => {
+    const arn = await makeRole(api, 'Emptied', { policies: [allow('ssm:*')] })
+    const named = { PolicyName: 'Session', PolicyDocument: onlySessions }
+    expect((await api.iam('CreatePolicy', named)).status).toBe(200)
+    const PolicyArn = `arn:aws:iam::${ACCOUNT}:policy/Session`
+    const session = await assumed(able, arn, { PolicyArns: [{ arn: PolicyArn }] })
+    expect(await rights(session)).toEqual(['', 'AccessDeniedException'])
+    expect((await api.iam('DeletePolicy', { PolicyArn })).status).toBe(200)
+    expect(await rights(session)).toEqual(['AccessDeniedException', 'AccessDeniedException'])
+  })
+
   test('are checked when they are given', async () => {
     const arn = await makeRole(api, 'Checked')
     expect(await refused(able, arn, { Policy: '{"Statement":' })).toContain(
