@@ -13,7 +13,7 @@ const NOT_CONNECTED = 'TargetNotConnected'
 const ON_THE_NODE = 'On the node: sallyport agent doctor'
 const ANOTHER_KEY =
   'Is it the key of this server? Whoever administers it makes another one: aws iam create-access-key'
-const FIRST_NODE = 'A machine becomes one with what `sallyport activations create` prints.'
+const FIRST_NODE = 'there are none yet. What `sallyport activations create` prints makes a machine one'
 
 /** What came of an attempt: a value, or what its error says. */
 type Attempt<T> =
@@ -58,8 +58,7 @@ async function* examine(
 
 const nodesFinding = (count: number): Finding => ({
   ok: true,
-  what: `you can list the nodes: there are ${count}`,
-  ...(count === 0 && { advice: FIRST_NODE }),
+  what: `you can list the nodes: ${count === 0 ? FIRST_NODE : `there are ${count}`}`,
 })
 
 /** Who asks, and how. */

@@ -1,56 +1,24 @@
 import type { Credentials } from '@sallyport/protocol/aws/sigv4'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testScope as scope } from '../store/testing.ts'
-import { type Answer, type ApiForTest, HOST, openApi, publicKeyText, read } from './testing.ts'
+import { ACCOUNT, document, HostileApi, tags, trusting } from './hostile-testing.ts'
+import { type ApiForTest, publicKeyText } from './testing.ts'
 
 // People with narrow policies who look for a way around them (security-cases.md 9, 18, 45). What each of them may do is
 // said by the policies that the test gives; all the rest is refused.
 
-const ACCOUNT = 'arn:aws:iam::123456789012'
+let hostile: HostileApi
 let api: ApiForTest
-let people = 0
+const mallory: HostileApi['mallory'] = (...statements) => hostile.mallory(...statements)
+const ok: HostileApi['ok'] = (...args) => hostile.ok(...args)
+const ec2 = (action: string, input: Record<string, string>, who: Credentials) =>
+  hostile.query('ec2', action, input, who)
 
 beforeAll(async () => {
-  api = await openApi()
+  hostile = await HostileApi.open()
+  api = hostile.api
 })
 afterAll(() => api.dispose())
-
-type Statement = {
-  Effect?: string
-  Action: string | string[]
-  Resource?: string | string[]
-  Condition?: object
-}
-const document = (...statements: Statement[]) => {
-  const Statement = statements.map(each => ({ Effect: 'Allow', Resource: '*', ...each }))
-  return JSON.stringify({ Version: '2012-10-17', Statement })
-}
-const mallory = (...statements: Statement[]): Promise<Credentials> =>
-  api.user(`mallory-${++people}`, { policies: [document(...statements)], path: '/dev/' })
-
-const tags = (list: Record<string, string>): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(list).flatMap(([key, value], i) => [
-      [`Tags.member.${i + 1}.Key`, key],
-      [`Tags.member.${i + 1}.Value`, value],
-    ]),
-  )
-
-async function ok(action: string, input: Record<string, string>, who?: Credentials): Promise<Answer> {
-  const answer = await api.iam(action, input, who)
-  if (answer.status !== 200) throw new Error(`${action}: ${answer.code}: ${answer.message}`)
-  return answer
-}
-
-/** An EC2 operation. */
-async function ec2(Action: string, input: Record<string, string>, who: Credentials): Promise<Answer> {
-  const headers: Array<[string, string]> = [
-    ['Host', HOST],
-    ['Content-Type', 'application/x-www-form-urlencoded'],
-  ]
-  const body = Buffer.from(new URLSearchParams({ Action, Version: '2016-11-15', ...input }).toString())
-  return read(await api.handle(api.signed(api.request({ headers, body }), who, { service: 'ec2' })))
-}
 
 async function instance(tagged: Record<string, string> = {}): Promise<string> {
   const created = await api.ok('CreateActivation', { IamRole: 'SSMServiceRole' })
@@ -71,7 +39,7 @@ const tagsOf = async (type: string, id: string) =>
   Object.fromEntries((await api.store.tags.list(scope, type, id)).map(({ Key, Value }) => [Key, Value]))
 
 describe('tags that decide what is allowed', () => {
-  const notEnv: Statement = {
+  const notEnv = {
     Effect: 'Deny',
     Action: ['ec2:*Tags', 'iam:*Tag*', 'iam:TagUser', 'iam:UntagUser'],
     Condition: { 'ForAnyValue:StringEquals': { 'aws:TagKeys': ['env'] } },
@@ -104,7 +72,7 @@ describe('tags that decide what is allowed', () => {
   test('of users and roles are not reached by another spelling of their key', async () => {
     await ok('CreateUser', { UserName: 'tagged', ...tags({ env: 'prod' }) })
     const RoleName = 'TaggedRole'
-    const trust = document({ Action: 'sts:AssumeRole' }).replace('"Resource":"*"', '"Principal":"*"')
+    const trust = trusting({ AWS: '*' })
     await ok('CreateRole', { RoleName, AssumeRolePolicyDocument: trust, ...tags({ env: 'prod' }) })
     const who = await mallory(
       { Action: ['iam:TagUser', 'iam:UntagUser', 'iam:TagRole', 'iam:UntagRole'] },
@@ -127,18 +95,11 @@ describe('tags that decide what is allowed', () => {
   })
 
   test.each<[string, Record<string, string>]>([
-    ['Role', { RoleName: 'New', AssumeRolePolicyDocument: '{"Version":"2012-10-17","Statement":[]}' }],
+    ['Role', { RoleName: 'New', AssumeRolePolicyDocument: trusting({ AWS: '123456789012' }) }],
     ['User', { UserName: 'new' }],
     ['Policy', { PolicyName: 'New', PolicyDocument: document({ Action: 'ssm:*' }) }],
     ['InstanceProfile', { InstanceProfileName: 'New' }],
-  ])('are not brought along by a new %s without the permission to tag', async (kind, given) => {
-    const input = { ...given }
-    if (kind === 'Role') {
-      input.AssumeRolePolicyDocument = document({ Action: 'sts:AssumeRole' }).replace(
-        '"Resource":"*"',
-        '"Principal":{"AWS":"123456789012"}',
-      )
-    }
+  ])('are not brought along by a new %s without the permission to tag', async (kind, input) => {
     const who = await mallory({ Action: `iam:Create${kind}` })
     const answer = await api.iam(`Create${kind}`, { ...input, ...tags({ team: 'admins' }) }, who)
     expect(answer.code).toBe('AccessDenied')
@@ -173,7 +134,7 @@ describe('tags that decide what is allowed', () => {
 })
 
 describe('whoever may not see something is not told whether it is there', () => {
-  const trust = document({ Action: 'sts:AssumeRole' }).replace('"Resource":"*"', '"Principal":"*"')
+  const trust = trusting({ AWS: '*' })
   beforeAll(async () => {
     const Path = '/hidden/'
     await ok('CreateUser', { UserName: 'there', Path, ...tags({ team: 'b' }) })

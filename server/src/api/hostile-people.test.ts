@@ -1,18 +1,24 @@
 import type { Credentials } from '@sallyport/protocol/aws/sigv4'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testScope as scope } from '../store/testing.ts'
-import { type Answer, type ApiForTest, HOST, nodeKeys, openApi, read } from './testing.ts'
+import { ACCOUNT, ADMINISTRATOR, document, HostileApi, trusting } from './hostile-testing.ts'
+import type { ApiForTest } from './testing.ts'
 
-// Ways to become more than one is: by names that look like others', by credentials that are somebody else's or nobody's
-// any more, by operations that lead to rights in a roundabout way (security-cases.md 5, 19, 35, 36, 44, 45).
+// Ways to become more than one is: by names that look like others', by what people choose themselves, by operations that
+// lead to rights in a roundabout way, by what is read twice (security-cases.md 19, 35, 45).
 
-const ACCOUNT = 'arn:aws:iam::123456789012'
-const ADMINISTRATOR = 'arn:aws:iam::aws:policy/AdministratorAccess'
+let hostile: HostileApi
 let api: ApiForTest
-let people = 0
+const mallory: HostileApi['mallory'] = (...statements) => hostile.mallory(...statements)
+const ok: HostileApi['ok'] = (...args) => hostile.ok(...args)
+const iam: HostileApi['iam'] = (...args) => hostile.iam(...args)
+const sts = (action: string, input: Record<string, string>, who: Credentials) =>
+  hostile.query('sts', action, input, who)
+const assumed: HostileApi['assumed'] = (...args) => hostile.assumed(...args)
 
 beforeAll(async () => {
-  api = await openApi()
+  hostile = await HostileApi.open()
+  api = hostile.api
   await ok('CreateGroup', { GroupName: 'admins' })
   await ok('AttachGroupPolicy', { GroupName: 'admins', PolicyArn: ADMINISTRATOR })
   await ok('CreateUser', { UserName: 'boss', Path: '/admin/' })
@@ -26,54 +32,6 @@ beforeAll(async () => {
   await ok('CreateInstanceProfile', { InstanceProfileName: 'Empty' })
 })
 afterAll(() => api.dispose())
-
-type Statement = {
-  Effect?: string
-  Action: string | string[]
-  Resource?: string | string[]
-  Condition?: object
-}
-const document = (...statements: Statement[]) => {
-  const Statement = statements.map(each => ({ Effect: 'Allow', Resource: '*', ...each }))
-  return JSON.stringify({ Version: '2012-10-17', Statement })
-}
-function trusting(Principal: object, Condition: object = {}): string {
-  const Statement = { Effect: 'Allow', Principal, Action: ['sts:AssumeRole', 'sts:TagSession'], Condition }
-  return JSON.stringify({ Version: '2012-10-17', Statement })
-}
-const mallory = (...statements: Statement[]): Promise<Credentials> =>
-  api.user(`mallory-${++people}`, { policies: [document(...statements)], path: '/dev/' })
-
-async function ok(action: string, input: Record<string, string>, who?: Credentials): Promise<Answer> {
-  const answer = await api.iam(action, input, who)
-  if (answer.status !== 200) throw new Error(`${action}: ${answer.code}: ${answer.message}`)
-  return answer
-}
-const iam = async (action: string, input: Record<string, string>, who: Credentials) =>
-  (await api.iam(action, input, who)).code ?? ''
-
-async function form(service: 'iam' | 'sts', body: string, who: Credentials): Promise<Answer> {
-  const headers: Array<[string, string]> = [
-    ['Host', HOST],
-    ['Content-Type', 'application/x-www-form-urlencoded'],
-  ]
-  return read(
-    await api.handle(api.signed(api.request({ headers, body: Buffer.from(body) }), who, { service })),
-  )
-}
-const sts = (Action: string, input: Record<string, string>, who: Credentials) =>
-  form('sts', new URLSearchParams({ Action, Version: '2011-06-15', ...input }).toString(), who)
-
-async function assumed(input: Record<string, string>, who: Credentials): Promise<Credentials> {
-  const { status, message, body } = await sts('AssumeRole', { RoleSessionName: 'session', ...input }, who)
-  if (status !== 200) throw new Error(message)
-  const element = (name: string) => new RegExp(`<${name}>(.*?)</${name}>`).exec(String(body.text))?.[1] ?? ''
-  return {
-    accessKeyId: element('AccessKeyId'),
-    secretAccessKey: element('SecretAccessKey'),
-    sessionToken: element('SessionToken'),
-  }
-}
 
 describe('whoever may do everything with users, roles and policies of their own path', () => {
   const own = ['user', 'role', 'group', 'policy', 'instance-profile'].map(kind => `${ACCOUNT}:${kind}/dev/*`)
@@ -135,7 +93,7 @@ describe('whoever may do everything with users, roles and policies of their own 
         Condition: { ArnEquals: { 'iam:PolicyARN': [ADMINISTRATOR, `${ACCOUNT}:policy/Shared`] } },
       },
     )
-    const UserName = `mallory-${people}`
+    const UserName = hostile.name
     expect(await iam('AttachUserPolicy', { UserName, PolicyArn }, who)).toBe('NoSuchEntity')
     const bound = { UserName, PermissionsBoundary: PolicyArn }
     expect(await iam('PutUserPermissionsBoundary', bound, who)).toBe('NoSuchEntity')
@@ -169,7 +127,7 @@ describe('whoever may do everything with users, roles and policies of their own 
   test('cannot take away the boundary that holds them, or step out of it by a role', async () => {
     const boundary = 'arn:aws:iam::aws:policy/ReadOnlyAccess'
     const who = await mallory({ Action: '*' })
-    const UserName = `mallory-${people}`
+    const UserName = hostile.name
     await ok('PutUserPermissionsBoundary', { UserName, PermissionsBoundary: boundary })
     for (const [action, input] of [
       ['DeleteUserPermissionsBoundary', { UserName }],
@@ -184,6 +142,33 @@ describe('whoever may do everything with users, roles and policies of their own 
   })
 })
 
+test('whoever may try what somebody could do is told the outcome, not the policies', async () => {
+  const secret = document({
+    Action: 'ssm:StartSession',
+    Condition: { StringEquals: { 'aws:PrincipalTag/team': 'swordfish' } },
+  })
+  await api.user('target', {
+    policies: [document({ Action: 'ssm:Get*', Resource: 'arn:aws:ssm:*:*:x-swordfish' }), secret],
+  })
+  const input = {
+    PolicySourceArn: `${ACCOUNT}:user/target`,
+    'ActionNames.member.1': 'ssm:StartSession',
+    'ActionNames.member.2': 'ssm:GetDocument',
+    'ResourceArns.member.1': 'arn:aws:ssm:us-east-1:123456789012:x-swordfish',
+  }
+  const simulates = { Action: 'iam:SimulatePrincipalPolicy' }
+  const blind = await ok('SimulatePrincipalPolicy', input, await mallory(simulates))
+  const text = String(blind.body.text).replaceAll(
+    '<EvalResourceName>arn:aws:ssm:us-east-1:123456789012:x-swordfish<',
+    '',
+  )
+  expect(text).toContain('<EvalDecision>allowed</EvalDecision>')
+  expect(text).toContain('<SourcePolicyId>user_target_policy-0</SourcePolicyId>')
+  expect(text).not.toContain('swordfish')
+  const reads = await mallory({ Action: ['iam:SimulatePrincipalPolicy', 'iam:GetUserPolicy'] })
+  expect(String((await ok('SimulatePrincipalPolicy', input, reads)).body.text)).toContain('swordfish')
+})
+
 describe('what people choose themselves', () => {
   test.each(['*', '?', '${aws:username}', 'a*', 'admin:x'])(
     'is text where a variable stands: %s',
@@ -192,7 +177,7 @@ describe('what people choose themselves', () => {
         Action: 'ssm:GetDocument',
         Resource: 'arn:aws:ssm:*:*:document/${aws:PrincipalTag/team}-x',
       })
-      await api.store.tags.add(scope, 'User', `mallory-${people}`, [{ Key: 'team', Value: value }])
+      await api.store.tags.add(scope, 'User', hostile.name, [{ Key: 'team', Value: value }])
       api.accessCache.forget()
       expect(await api.code('GetDocument', { Name: 'ops-x' }, who)).toBe('AccessDeniedException')
     },
@@ -241,121 +226,6 @@ describe('what people choose themselves', () => {
   })
 })
 
-describe('credentials', () => {
-  test('open nothing in other combinations than they were given in', async () => {
-    const who = await mallory({ Action: ['sts:AssumeRole', 'ssm:*'] })
-    const boss = await assumed({ RoleArn: `${ACCOUNT}:role/Boss` }, who)
-    const node = await api.onlineNode()
-    const ofNode = api.asNode(node)
-    const channel = api.channelTokens.issue({ kind: 'control', channelId: node, nodeId: node }, api.now)
-    for (const mixed of [
-      { ...who, sessionToken: boss.sessionToken },
-      { ...boss, sessionToken: ofNode.sessionToken },
-      { ...ofNode, sessionToken: boss.sessionToken },
-      { ...boss, sessionToken: channel },
-      { ...boss, sessionToken: `${boss.sessionToken}`.slice(0, -4) },
-      { ...boss, sessionToken: '' },
-      { accessKeyId: boss.accessKeyId, secretAccessKey: boss.secretAccessKey },
-      { ...boss, secretAccessKey: who.secretAccessKey },
-    ]) {
-      expect((await api.call('DescribeSessions', { State: 'Active' }, mixed)).code).toMatch(
-        /UnrecognizedClient|InvalidSignature/,
-      )
-    }
-    expect(await api.code('DescribeSessions', { State: 'Active' }, boss)).toBe('')
-  })
-
-  test('of a node do what a node does, for itself, whatever its role may', async () => {
-    await ok('AttachRolePolicy', { RoleName: 'SSMServiceRole', PolicyArn: ADMINISTRATOR })
-    const [node, other] = [await api.onlineNode(), await api.onlineNode()]
-    const stolen = api.asNode(node)
-    const { SessionId } = await api.ok('StartSession', { Target: other })
-    for (const [operation, input] of [
-      ['StartSession', { Target: other }],
-      ['ResumeSession', { SessionId }],
-      ['TerminateSession', { SessionId }],
-      ['DescribeSessions', { State: 'Active' }],
-      ['DescribeInstanceInformation', {}],
-      ['CreateActivation', { IamRole: 'SSMServiceRole' }],
-      ['AddTagsToResource', { ResourceType: 'ManagedInstance', ResourceId: node, Tags: [] }],
-      ['UpdateInstanceInformation', { InstanceId: other }],
-      ['UpdateManagedInstanceRole', { InstanceId: node, IamRole: 'Boss' }],
-      ['RequestManagedInstanceRoleToken', { Fingerprint: 'fingerprint' }],
-    ] as Array<[string, object]>) {
-      expect(await api.code(operation, input, stolen)).toMatch(/AccessDenied|ValidationException/)
-    }
-    for (const action of ['ListUsers', 'GetUser', 'CreateAccessKey', 'GetAccountAuthorizationDetails']) {
-      expect(await iam(action, {}, stolen)).toBe('AccessDenied')
-    }
-    const input = { RoleArn: `${ACCOUNT}:role/Boss`, RoleSessionName: 'session' }
-    expect((await sts('AssumeRole', input, stolen)).code).toBe('AccessDenied')
-    expect((await sts('GetSessionToken', {}, stolen)).code).toBe('AccessDenied')
-    // Its key is good for its own credentials alone.
-    const signed = (operation: string, given: object) =>
-      api.handle(api.rsaSigned(api.jsonRequest(operation, given), node, nodeKeys.privateKey))
-    expect(read(await signed('DescribeSessions', { State: 'Active' })).code).toBe('AccessDeniedException')
-    expect(read(await signed('UpdateInstanceInformation', { InstanceId: node })).code).toBe(
-      'AccessDeniedException',
-    )
-  })
-
-  test('of a session are held within its policies, also when one of them is deleted', async () => {
-    const deny = { Effect: 'Deny', Action: 'ssm:DescribeActivations' }
-    const PolicyDocument = document({ Action: 'ssm:*' }, deny)
-    await ok('CreatePolicy', { PolicyName: 'Held', PolicyDocument: document(deny) })
-    await ok('CreatePolicy', { PolicyName: 'Open', PolicyDocument })
-    const who = await mallory({ Action: ['sts:AssumeRole'] })
-    const arns = ['Held', 'Open'].map((name, i) => [
-      `PolicyArns.member.${i + 1}.arn`,
-      `${ACCOUNT}:policy/${name}`,
-    ])
-    const session = await assumed({ RoleArn: `${ACCOUNT}:role/Boss`, ...Object.fromEntries(arns) }, who)
-    expect(await api.code('DescribeSessions', { State: 'Active' }, session)).toBe('')
-    expect(await api.code('DescribeActivations', {}, session)).toBe('AccessDeniedException')
-    expect(await iam('ListUsers', {}, session)).toBe('AccessDenied')
-    await ok('DeletePolicy', { PolicyArn: `${ACCOUNT}:policy/Held` })
-    expect(await api.code('DescribeActivations', {}, session)).toBe('AccessDeniedException')
-    expect(await api.code('DescribeSessions', { State: 'Active' }, session)).toBe('AccessDeniedException')
-  })
-
-  test('of a user who was deleted are good for nothing, nor are those that came of them', async () => {
-    const who = await mallory({ Action: '*' })
-    const UserName = `mallory-${people}`
-    const boss = await assumed({ RoleArn: `${ACCOUNT}:role/Boss` }, who)
-    const node = await api.onlineNode()
-    const { SessionId } = await api.ok('StartSession', { Target: node }, boss)
-    await ok('DeleteAccessKey', { UserName, AccessKeyId: who.accessKeyId })
-    await ok('DeleteUserPolicy', { UserName, PolicyName: 'policy-0' })
-    await ok('DeleteUser', { UserName })
-    // A new user of the same name is somebody else.
-    await api.user(UserName)
-    for (const credentials of [boss]) {
-      expect(await api.code('ResumeSession', { SessionId }, credentials)).toBe('UnrecognizedClientException')
-      expect(
-        (
-          await sts(
-            'AssumeRole',
-            { RoleArn: `${ACCOUNT}:role/Boss`, RoleSessionName: 'session' },
-            credentials,
-          )
-        ).code,
-      ).toBe('InvalidClientTokenId')
-      expect(await iam('ListUsers', {}, credentials)).toBe('InvalidClientTokenId')
-    }
-  })
-
-  test('a session is not resumed by one of the same name in another role', async () => {
-    const who = await mallory({ Action: '*' })
-    await ok('CreateRole', { RoleName: 'Other', AssumeRolePolicyDocument: trusting({ AWS: '*' }) })
-    await ok('AttachRolePolicy', { RoleName: 'Other', PolicyArn: ADMINISTRATOR })
-    const one = await assumed({ RoleArn: `${ACCOUNT}:role/Boss`, RoleSessionName: 'shared' }, who)
-    const other = await assumed({ RoleArn: `${ACCOUNT}:role/Other`, RoleSessionName: 'shared' }, who)
-    const { SessionId } = await api.ok('StartSession', { Target: await api.onlineNode() }, one)
-    expect(await api.code('ResumeSession', { SessionId }, other)).toBe('DoesNotExistException')
-    expect(await api.code('ResumeSession', { SessionId }, one)).toBe('')
-  })
-})
-
 describe('what is written so that it is read twice', () => {
   test.each([
     'Action=GetUser&Version=2010-05-08&UserName=admin&UserName=boss',
@@ -363,7 +233,7 @@ describe('what is written so that it is read twice', () => {
     'Action=GetUser&Version=2010-05-08&Version=2011-06-15&UserName=boss',
     'Action=TagUser&Version=2010-05-08&UserName=boss&Tags.member.1.Key=a&Tags.member.1=x&Tags.member.1.Value=b',
   ])('a form with one name twice: %s', async body => {
-    const { code } = await form('iam', body, api.administrator)
+    const { code } = await hostile.form('iam', body, api.administrator)
     expect(code).toBe('MalformedQueryString')
   })
 

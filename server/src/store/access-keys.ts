@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { inTransaction } from './in-transaction.ts'
+import { onceAMinute } from './once-a-minute.ts'
 import type { AccessKeyRow, Schema, Scope, UserRow } from './schema.ts'
 
 export type NewAccessKey = Pick<AccessKeyRow, 'accessKeyId' | 'userName' | 'sealedSecret' | 'createdAt'>
@@ -10,12 +11,8 @@ export type AccessKey = AccessKeyRow & { user: Pick<UserRow, 'userName' | 'userI
 /** So many per user, as with AWS: the old one and the new one while keys are rotated. */
 export const MAXIMUM_KEYS_PER_USER = 2
 
-// The time of the last use is for people; writing it with every request would make every request a write.
-const TOUCH_INTERVAL_MS = 60_000
-const MAX_TOUCHED = 10_000
-
 export function accessKeysIn(db: Kysely<Schema>) {
-  const touched = new Map<string, number>()
+  const isDue = onceAMinute()
 
   return {
     /** An active key of a user, unless that has MAXIMUM_KEYS_PER_USER. StoreError `constraint` when the id is taken. */
@@ -101,10 +98,7 @@ export function accessKeysIn(db: Kysely<Schema>) {
       accessKeyId: string,
       { now, service, region }: { now: number; service: string; region: string },
     ): Promise<void> {
-      const last = touched.get(accessKeyId)
-      if (last !== undefined && Math.abs(now - last) < TOUCH_INTERVAL_MS) return
-      if (touched.size >= MAX_TOUCHED) touched.clear()
-      touched.set(accessKeyId, now)
+      if (!isDue(accessKeyId, now)) return
       await db
         .updateTable('accessKeys')
         .set({ lastUsedAt: now, lastUsedService: service, lastUsedRegion: region })

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { inTransaction } from './in-transaction.ts'
+import { onceAMinute } from './once-a-minute.ts'
 import type { RoleRow, Schema, Scope } from './schema.ts'
 import { type Tag, tagsIn } from './tags.ts'
 
@@ -17,12 +18,8 @@ export type RoleChange = Partial<
 /** Why a role was not removed: what still belongs to it. */
 export type RoleRemoval = 'removed' | 'missing' | 'attached-policies' | 'inline-policies' | 'instance-profile'
 
-// The time of the last use is for people; writing it with every request would make every request a write.
-const TOUCH_INTERVAL_MS = 60_000
-const MAX_TOUCHED = 10_000
-
 export function rolesIn(db: Kysely<Schema>) {
-  const touched = new Map<string, number>()
+  const isDue = onceAMinute()
 
   const update = (scope: Scope, roleName: string) =>
     db
@@ -89,11 +86,7 @@ export function rolesIn(db: Kysely<Schema>) {
       roleName: string,
       { now, region }: { now: number; region: string },
     ): Promise<void> {
-      const key = JSON.stringify([scope.accountId, scope.region, roleName, region])
-      const last = touched.get(key)
-      if (last !== undefined && Math.abs(now - last) < TOUCH_INTERVAL_MS) return
-      if (touched.size >= MAX_TOUCHED) touched.clear()
-      touched.set(key, now)
+      if (!isDue(JSON.stringify([scope.accountId, scope.region, roleName, region]), now)) return
       await update(scope, roleName).set({ lastUsedAt: now, lastUsedRegion: region }).execute()
     },
 

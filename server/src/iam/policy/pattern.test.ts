@@ -37,6 +37,17 @@ describe('patterns made to take for ever', () => {
     expect(looked.looks).toBeLessThanOrEqual(text.length * pattern.length)
   })
 
+  // Takes ten seconds and more where each place costs an entry in a set.
+  test('a policy that is nothing but stars is done with before anybody notices', () => {
+    const text = `arn:aws:iam::123456789012:${'a:'.repeat(1000)}`
+    for (let i = 0; i < 40; i++) {
+      const pattern = compileResourcePattern(
+        readTemplate(`arn:aws:iam:*:*:${'*a'.repeat(900)}${i}b`, { wildcards: true, variables: false }),
+      )
+      expect(pattern(text, splitArn(text), NOTHING)).toBe(false)
+    }
+  })
+
   test('stars that may go on behind colons try no place twice', () => {
     const pattern = `arn:aws:logs:*:*:x${'*b'.repeat(100)}`
     const resource = `arn:aws:logs:r:1:a:x${'b'.repeat(1_500)}`

@@ -1,10 +1,14 @@
 import type { Position, SimulatedNearMiss, SimulatedStatement } from '@sallyport/protocol/api/iam-simulation'
 import type { Layer, NamedPolicy, NearMiss, StatementPlace } from '@sallyport/server/iam/policy/decision'
 
+/** Whether what stands in a policy may be told. */
+export type Tells = (policy: NamedPolicy) => boolean
+
 type Told = StatementPlace & { layer: Layer; effect: 'Allow' | 'Deny' }
 
-/** A statement with its place in the policy, and as it is written. */
-export function statementOutput({ policy, index, sid, layer, effect }: Told): SimulatedStatement {
+/** A statement with its place in the policy; as it is written for those only who may read the policy. */
+export function statementOutput(told: Told, tells: Tells): SimulatedStatement {
+  const { policy, index, sid, layer, effect } = told
   const statement = policy.policy.statements[index]
   const { text } = policy
   const place =
@@ -13,7 +17,7 @@ export function statementOutput({ policy, index, sid, layer, effect }: Told): Si
       : {
           StartPosition: positionOf(policy, text, statement.start),
           EndPosition: positionOf(policy, text, statement.end - 1),
-          StatementText: text.slice(statement.start, statement.end),
+          StatementText: tells(policy) ? text.slice(statement.start, statement.end) : undefined,
         }
   return {
     SourcePolicyId: policyIdOf(policy),
@@ -27,9 +31,9 @@ export function statementOutput({ policy, index, sid, layer, effect }: Told): Si
   }
 }
 
-export function nearMissOutput(miss: NearMiss & Told): SimulatedNearMiss {
+export function nearMissOutput(miss: NearMiss & Told, tells: Tells): SimulatedNearMiss {
   return {
-    ...statementOutput(miss),
+    ...statementOutput(miss, tells),
     UnmetConditions: miss.unmet.map(({ operator, key, wanted, found }) => ({
       Operator: operator,
       Key: key,

@@ -17,7 +17,7 @@ import { type Explanation, explain } from '@sallyport/server/iam/policy/explain'
 import { checkDocument } from './documents.ts'
 import { iamPage } from './pages.ts'
 import type { Simulated } from './simulated-principals.ts'
-import { nearMissOutput, statementOutput } from './simulated-statements.ts'
+import { nearMissOutput, statementOutput, type Tells } from './simulated-statements.ts'
 
 /** What both operations ask. */
 export type Question = {
@@ -44,7 +44,11 @@ const MAXIMUM_INPUT = 131_072
 const STATEMENT_COST = 256
 
 /** Each action on each resource, in the order in which they are given. Throws `InvalidInput`, `MalformedPolicyDocument`. */
-export async function simulate(simulated: Simulated, question: Question): Promise<SimulatePolicyOutput> {
+export async function simulate(
+  simulated: Simulated,
+  question: Question,
+  tells: Tells,
+): Promise<SimulatePolicyOutput> {
   const { ActionNames, ResourceArns = [], ResourcePolicy } = question
   if (ResourcePolicy !== undefined) {
     throw invalid(
@@ -65,7 +69,7 @@ export async function simulate(simulated: Simulated, question: Question): Promis
   const EvaluationResults: EvaluationResult[] = []
   let told = 0
   for (const { action, resource, marker } of page) {
-    const each = result(set, { action, resource, context }, resources.length > 1)
+    const each = result(set, { action, resource, context }, { oneOfSeveral: resources.length > 1, tells })
     EvaluationResults.push(each)
     told += costOf(each)
     if (told > MAXIMUM_TOLD && marker !== numbered.at(-1)?.marker) {
@@ -122,11 +126,15 @@ function withEntries(known: Simulated['context'], { ContextEntries = [], CallerA
   return context
 }
 
-function result(set: PolicySet, request: AccessRequest, oneOfSeveral: boolean): EvaluationResult {
+function result(
+  set: PolicySet,
+  request: AccessRequest,
+  { oneOfSeveral, tells }: { oneOfSeveral: boolean; tells: Tells },
+): EvaluationResult {
   const explanation = explain(set, request)
   const EvalDecision = evalDecision(explanation.decision)
   const common = {
-    MatchedStatements: explanation.matched.map(statementOutput),
+    MatchedStatements: explanation.matched.map(each => statementOutput(each, tells)),
     MissingContextValues: explanation.missingKeys,
     PermissionsBoundaryDecisionDetail: set.boundary && {
       AllowedByPermissionsBoundary: layerDecision(explanation, 'boundary') === 'allowed',
@@ -142,7 +150,9 @@ function result(set: PolicySet, request: AccessRequest, oneOfSeveral: boolean): 
     ResourceSpecificResults: oneOfSeveral
       ? [{ EvalResourceName, EvalResourceDecision: EvalDecision, ...common }]
       : undefined,
-    NearMisses: explanation.nearMisses.map(nearMissOutput),
+    NearMisses: explanation.nearMisses
+      .filter(({ policy }) => tells(policy))
+      .map(each => nearMissOutput(each, tells)),
   }
 }
 
