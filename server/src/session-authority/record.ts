@@ -29,13 +29,11 @@ export function authorityRecord(person: Person, facts: RequestFacts, documentNam
 
 /**
  * For the session's row, when somebody resumes it: whoever holds its channel from then on loses it with the credentials
- * that got it, not with those that the session was started with alone. Undefined if nothing changes.
+ * that got it, not with those that the session was started with alone.
  */
-export function resumedRecord({ authority }: Session, person: Person, facts: RequestFacts): Json | undefined {
-  // One that is older than its record hangs on its user.
-  if (authority === null) return undefined
-  const started = authority as unknown as StartedBy
-  if (isSameKey(started.person, person)) return undefined
+export function resumedRecord(before: Json, person: Person, facts: RequestFacts): Json {
+  const started = before as unknown as StartedBy
+  if (isSameKey(started.person, person)) return before
   const { now: _, ...lasting } = facts
   const others = (started.resumedBy ?? []).filter(other => sourceKey(other.person) !== sourceKey(person))
   const resumedBy = [...others, { person, facts: lasting }].slice(-MAXIMUM_RESUMED_BY)

@@ -2,8 +2,10 @@ import type { Credentials } from '@sallyport/protocol/aws/sigv4'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ApiForTest, openApi } from '../api/testing.ts'
 import { Identities } from '../iam/identities.ts'
+import type { Person } from '../iam/principal.ts'
 import { testScope as scope } from '../store/testing.ts'
 import { SessionAuthority } from './authority.ts'
+import { resumedRecord } from './record.ts'
 
 // A session that is resumed belongs to whoever resumed it as much as to whoever started it: both have to be allowed it.
 
@@ -18,6 +20,11 @@ beforeAll(async () => {
   authority = new SessionAuthority({ ...parts, identities: new Identities(parts) })
 })
 afterAll(() => api.dispose())
+
+const FACTS = { now: 0, sourceIp: '', secureTransport: true, userAgent: '' }
+const by = ({ accessKeyId: longTermKeyId }: Credentials): Person => {
+  return { kind: 'user', arn: '', userId: '', userName: '', longTermKeyId }
+}
 
 /** A user with two keys, and a session that was started with the first. */
 async function started() {
@@ -60,6 +67,23 @@ test('a key that never had the session ends nothing', async () => {
   await resume(sessionId, first)
   await deactivate(userName, second)
   expect(await denial(sessionId)).toBeUndefined()
+})
+
+test('of two that resume it at once none is forgotten', async () => {
+  const { second, sessionId } = await started()
+  const third = { ...second, accessKeyId: 'AKIATHIRD' }
+  await Promise.all(
+    [second, third].map((who, i) =>
+      api.store.sessions.setClientToken(scope, sessionId, {
+        hash: `h${i}`,
+        expiresAt: api.now + 1,
+        authority: before => resumedRecord(before, by(who), FACTS),
+      }),
+    ),
+  )
+  const { authority } = (await api.store.sessions.get(scope, sessionId)) ?? {}
+  const { resumedBy } = authority as { resumedBy: unknown[] }
+  expect(resumedBy).toHaveLength(2)
 })
 
 test('the first key ends it as before', async () => {

@@ -32,7 +32,7 @@ export const resumeSession = operation({
       (await store.sessions.setClientToken(scope, sessionId, {
         hash,
         expiresAt,
-        authority: resumedRecord(session, principal, facts),
+        authority: before => resumedRecord(before, principal, facts),
       }))
     if (!live)
       throw new AwsError('DoesNotExistException', `There is no session ${sessionId}, or it has ended.`)
