@@ -9,7 +9,8 @@ import type { Environment } from './terminal.ts'
 
 /** What a session may take to end after it was taken away. */
 const LIMIT = 5_000
-export const REVOKED = 'Your permission to use this session was taken away.'
+export const REVOKED =
+  'This session is no longer allowed: your rights, its document or its node have changed.'
 
 export class AtWork implements AsyncDisposable {
   readonly shell: RemoteShell

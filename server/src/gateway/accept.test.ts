@@ -85,7 +85,7 @@ const logged = (msg: string) => server.log.lines.filter(line => line.msg === msg
 const attached = () => logged('data channel open').map(({ role }) => role)
 
 describe('a session that is not allowed any more (security-cases.md 3)', () => {
-  const REVOKED = 'Your permission to use this session was taken away.'
+  const REVOKED = 'This session is no longer allowed: your rights, its document or its node have changed.'
 
   test.each(['client', 'agent'])(
     'ends when its %s comes, which is told why and gets nothing else',

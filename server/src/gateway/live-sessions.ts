@@ -265,7 +265,7 @@ function endedEvent(relay: SessionRelay, message: BusMessage): void {
 }
 
 /** For the person; what it was is for those who may take it away. */
-const REVOKED = 'Your permission to use this session was taken away.'
+const REVOKED = 'This session is no longer allowed: your rights, its document or its node have changed.'
 
 const RESTARTED = 'The agent on the node was restarted.'
 const AGENT_RESTARTED: Ending = {

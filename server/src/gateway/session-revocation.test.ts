@@ -7,7 +7,7 @@ import { closings, eventually, type GatewayForTest, gateways } from './gateway-t
 import { SOCKET_LIMIT } from './session-memory.ts'
 import { input, output } from './testing.ts'
 
-const REVOKED = 'Your permission to use this session was taken away.'
+const REVOKED = 'This session is no longer allowed: your rights, its document or its node have changed.'
 const MINUTE = 60_000
 /** Within which many changes are looked at as one, and more (bus/passes.ts). */
 const GATHERING = 500
