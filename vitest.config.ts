@@ -1,18 +1,5 @@
 import { defineConfig } from 'vitest/config'
 
-/** What starts the product, but no session: nothing on the machine is changed, so it can run beside the rest. */
-const withoutSessions = ['authentication', 'iam-roles', 'iam-users', 'policies', 'sdk', 'server-start'].map(
-  name => `e2e/${name}.test.ts`,
-)
-
-const endToEnd = {
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
-  fileParallelism: false,
-  // On a shared machine a terminal may starve for seconds. A retried test is named in the output.
-  retry: process.env.CI ? 1 : 0,
-}
-
 export default defineConfig({
   test: {
     projects: [
@@ -29,11 +16,15 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
-          exclude: ['e2e/architecture.test.ts', ...withoutSessions],
-          ...endToEnd,
+          exclude: ['e2e/architecture.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // Two at once want an `ssm-user` that neither makes and takes away: scripts/test.mjs sees to that.
+          fileParallelism: process.env.SALLYPORT_TEST_TWO_AT_ONCE !== undefined,
+          // On a shared machine a terminal may starve for seconds. A retried test is named in the output.
+          retry: process.env.CI ? 1 : 0,
         },
       },
-      { test: { name: 'e2e-api', include: withoutSessions, ...endToEnd } },
     ],
   },
 })

@@ -1,7 +1,6 @@
 // `npm test`: provides the programs the tests run, builds the product, runs the unit and the end-to-end tests.
 // Arguments go to vitest: `npm test -- e2e/shell.test.ts -t resize`. The last line is `N passed, N failed`.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -14,12 +13,12 @@ const filters = process.argv.slice(2)
 const folder = mkdtempSync(path.join(os.tmpdir(), 'sallyport-test-'))
 
 try {
-  finish(await testAll())
+  finish(testAll())
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
 
-async function testAll() {
+function testAll() {
   let env
   try {
     env = { ...process.env, ...provideProgramsForTests() }
@@ -27,51 +26,54 @@ async function testAll() {
     console.error(error.message)
     return [{ passed: 0, failed: 1, skipped: 0 }]
   }
-  if ((await runNode(env, 'inherit', 'scripts/build.mjs')) !== 0) {
+  if (runNode(env, 'scripts/build.mjs') !== 0) {
     console.error('The build failed, so no test ran.')
     return [{ passed: 0, failed: 1, skipped: 0 }]
   }
-  // What works on sessions waits a lot, for time-outs above all. The rest is done meanwhile, and told at its end.
-  const [sessions, others] = await Promise.all([
-    testProject('e2e', env, 'inherit'),
-    inTurns(['unit', 'e2e-api'], project => testProject(project, env, 'pipe')),
-  ])
-  return [sessions, ...others]
+  const unit = testProject('unit', env)
+  const removeUser = addSsmUser()
+  try {
+    // They wait a lot, for time-outs above all: two at once take little more than half of the time.
+    const more = { SALLYPORT_TEST_TWO_AT_ONCE: 'yes' }
+    return [unit, testProject('e2e', { ...env, ...more }, '--maxWorkers=2')]
+  } finally {
+    removeUser()
+  }
 }
 
-async function inTurns(names, run) {
-  const results = []
-  for (const name of names) results.push(await run(name))
-  return results
+/**
+ * The first session of an agent that is root makes the user `ssm-user`, and a test takes it away again: while others
+ * are in its sessions. So it is there all the time. Answers with what restores the machine.
+ */
+function addSsmUser() {
+  const known = spawnSync('id', ['ssm-user']).status === 0
+  if (process.getuid?.() !== 0 || known) return () => {}
+  spawnSync('useradd', ['-m', '-s', '/bin/bash', 'ssm-user'])
+  return () => spawnSync('userdel', ['-r', 'ssm-user'])
 }
 
-async function testProject(project, env, output) {
+function testProject(project, env, ...options) {
   const report = path.join(folder, `${project}.json`)
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-  // What the filters name is mostly in one of the projects only.
+  // What the filters name is mostly in one of the two projects only.
   const empty = filters.length > 0 ? ['--passWithNoTests'] : []
-  const arguments_ = ['run', '--project', project, ...reporters, ...empty, ...filters]
-  const status = await runNode(env, output, vitest, ...arguments_)
+  const arguments_ = ['run', '--project', project, ...options, ...reporters, ...empty, ...filters]
+  const status = runNode(env, vitest, ...arguments_)
   const counts = readReport(report)
   // Errors outside of tests, a crash or an empty project turn up in the exit status alone.
   if (status !== 0 && counts.failed === 0) counts.failed = 1
   return counts
 }
 
-/** `output` is `inherit`, or `pipe` to have all of it at the end. Answers the exit status. */
-async function runNode(env, output, ...args) {
-  const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', output, output] })
-  const chunks = []
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', chunk => chunks.push(chunk))
-  try {
-    const [status, signal] = await once(child, 'close')
-    process.stdout.write(Buffer.concat(chunks))
-    if (signal) console.error(`${args[0]} ended by ${signal}`)
-    return status ?? 1
-  } catch (error) {
-    console.error(error.message)
-    return 1
-  }
+function runNode(env, ...args) {
+  const { status, signal, error } = spawnSync(process.execPath, args, {
+    cwd: root,
+    env,
+    stdio: ['ignore', 1, 2],
+  })
+  if (error) console.error(error.message)
+  if (signal) console.error(`${args[0]} ended by ${signal}`)
+  return status ?? 1
 }
 
 /** A file that could not be loaded has no test to count: it counts as one that failed. */
