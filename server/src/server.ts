@@ -113,7 +113,9 @@ export class Server {
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
+      noteAddress(socket)
     })
+    server.on('secureConnection', noteAddress)
     // A peer that breaks off, or speaks no TLS: its own affair.
     server.on('clientError', (_error, socket) => socket.destroy())
   }
@@ -128,7 +130,7 @@ export class Server {
     response.on('close', () => {
       if (!response.writableFinished) gone.abort()
     })
-    // Before anything is waited for: of a caller that has hung up nobody can say any more where it was, and policies ask.
+    // Of one that had hung up before it was accepted nobody can say where it was, and policies ask.
     const head = this.#apiRequest(request, new Uint8Array(0), scheme, id, gone.signal)
     if (head.remoteAddress === '') return void request.destroy()
     try {
@@ -229,6 +231,14 @@ export class Server {
       gone,
     }
   }
+}
+
+/**
+ * A socket remembers where it comes from once it was asked: who asks for something and does not wait for the answer, such
+ * as the end of a session, has come from somewhere all the same.
+ */
+function noteAddress(socket: Socket): void {
+  void socket.remoteAddress
 }
 
 async function readBody(request: http.IncomingMessage): Promise<Uint8Array> {
