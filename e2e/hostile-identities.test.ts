@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect as connectTcp } from 'node:net'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { REVOKED } from './at-work.ts'
 import { Bystanders } from './bystanders.ts'
@@ -172,25 +172,36 @@ async function account(): Promise<string> {
 }
 
 test('whoever hangs up at once has come from somewhere all the same', async () => {
-  const asked = 40
-  for (let i = 0; i < asked; i++) await hangUp()
-  // The answer to another request comes after all of them were read.
-  await expect.poll(() => logLines(stack, '"operation":"DescribeActivations"').length).toBeGreaterThan(0)
-  await stack.api('describe-activations')
+  const asked = 10
+  const sockets = await Promise.all(Array.from({ length: asked }, connected))
+  // Connections are taken in turn: when a later one has its answer, the server has these.
+  await fetch(`${stack.httpEndpoint}/healthz`)
+  // The server is busy: it reads what they want when they have left already.
+  process.kill(stack.server.pid, 'SIGSTOP')
+  try {
+    await Promise.all(sockets.map(hangUp))
+  } finally {
+    process.kill(stack.server.pid, 'SIGCONT')
+  }
+  await expect.poll(() => logLines(stack, '"operation":"DescribeActivations"').length).toBe(asked)
   const addresses = logLines(stack, '"operation":"DescribeActivations"').map(({ address }) => address)
   expect(new Set(addresses)).toEqual(new Set(['127.0.0.1']))
 })
 
-/** A request, complete and signed, on a connection that is gone by the time it is read. */
-async function hangUp(): Promise<void> {
-  const { body, headers } = signed(stack, ssmRequest(stack, 'DescribeActivations', {}))
-  const lines = [...headers, ['content-length', String(body.length)]].map(
-    ([name, value]) => `${name}: ${value}`,
-  )
+async function connected(): Promise<Socket> {
   const { hostname, port } = new URL(stack.httpEndpoint)
   const socket = connectTcp(Number(port), hostname)
   socket.on('error', () => {})
   await once(socket, 'connect')
+  return socket
+}
+
+/** A request, complete and signed, on a connection that is gone by the time it is read. */
+async function hangUp(socket: Socket): Promise<void> {
+  const { body, headers } = signed(stack, ssmRequest(stack, 'DescribeActivations', {}))
+  const lines = [...headers, ['content-length', String(body.length)]].map(
+    ([name, value]) => `${name}: ${value}`,
+  )
   const text = `POST / HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${Buffer.from(body)}`
   await new Promise<void>(resolve => socket.write(text, () => resolve()))
   socket.resetAndDestroy()
