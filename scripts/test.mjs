@@ -61,7 +61,10 @@ function testProject(project, env, ...options) {
   const status = runNode(env, vitest, ...arguments_)
   const counts = readReport(report)
   // Errors outside of tests, a crash or an empty project turn up in the exit status alone.
-  if (status !== 0 && counts.failed === 0) counts.failed = 1
+  if (status !== 0 && counts.failed === 0) {
+    counts.failed = 1
+    counts.names.push(`${project}: vitest ended with status ${status}, though no test failed`)
+  }
   return counts
 }
 
@@ -82,7 +85,7 @@ function readReport(file) {
   try {
     report = JSON.parse(readFileSync(file, 'utf8'))
   } catch {
-    return { passed: 0, failed: 0, skipped: 0 }
+    return { passed: 0, failed: 0, skipped: 0, names: [] }
   }
   const broken = report.testResults.filter(
     ({ status, assertionResults }) =>
@@ -92,7 +95,18 @@ function readReport(file) {
     passed: report.numPassedTests,
     failed: report.numFailedTests + broken.length,
     skipped: report.numPendingTests + report.numTodoTests,
+    names: [...broken.map(({ name }) => name), ...report.testResults.flatMap(failedTests)],
   }
+}
+
+function failedTests({ name, assertionResults }) {
+  const file = path.relative(root, name)
+  return assertionResults
+    .filter(({ status }) => status === 'failed')
+    .map(
+      ({ fullName, failureMessages }) =>
+        `${file}: ${fullName}\n    ${failureMessages[0]?.split('\n')[0] ?? ''}`,
+    )
 }
 
 function finish(results) {
@@ -104,6 +118,8 @@ function finish(results) {
     failed = 1
   }
   if (sum('skipped') > 0) console.log(`${sum('skipped')} skipped`)
+  // Once more at the end, which is what one sees of a long log.
+  for (const name of results.flatMap(({ names = [] }) => names)) console.log(`failed: ${name}`)
   process.exitCode = failed === 0 ? 0 : 1
   console.log(`${passed} passed, ${failed} failed`)
 }

@@ -180,12 +180,15 @@ describe('input', () => {
   })
 
   test('reports the drain after a write that returned false', async () => {
-    const pty = start('stty raw -echo; echo ready.; read go; head -c 1000000 >/dev/null; echo done.')
+    // It reads nothing before it is told to: a quick reader would have taken all of it within the write.
+    const pty = start(
+      `stty raw -echo; trap 'head -c 1000000 >/dev/null; echo done.; exit' USR1; echo ready.; while :; do sleep 0.01; done`,
+    )
     const output = collect(pty)
     await output.seen('ready.')
     const drained = new Promise<void>(resolve => pty.onDrain(resolve))
-    expect(pty.write(Buffer.from('\n'))).toBe(true)
     expect(pty.write(new Uint8Array(1_000_000))).toBe(false)
+    process.kill(pty.pid, 'SIGUSR1')
     await drained
     await pty.exited
     expect(output.text()).toContain('done.')
