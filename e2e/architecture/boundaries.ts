@@ -12,6 +12,9 @@ const FOUNDATIONS = ['iam', 'audit', 'recording', 'documents', 'store', 'bus']
 /** What decides about sessions, for both of the roles below, stands on these alone. */
 const AUTHORITY = 'session-authority'
 const UNDER_AUTHORITY = ['iam', 'documents', 'store']
+/** What becomes of commands: the roles below tell it what they hear, and it tells them what to do. */
+const COMMANDS = 'commands'
+const UNDER_COMMANDS = ['documents', 'store', 'bus', 'logger']
 /** The parts of the server that build the others and so are built by none. */
 const SERVER_COMPOSERS = ['main', 'context', 'server']
 const ROLES = ['api', 'gateway']
@@ -96,6 +99,10 @@ function within(source: Source, target: string): Broken | undefined {
   }
   if (from === AUTHORITY && !UNDER_AUTHORITY.includes(to)) {
     const message = `${from} imports ${target}: it may import protocol, ${UNDER_AUTHORITY.join(', ')} only`
+    return { rule: 'server-layers', message }
+  }
+  if (from === COMMANDS && !UNDER_COMMANDS.includes(to)) {
+    const message = `${from} imports ${target}: it may import protocol, ${UNDER_COMMANDS.join(', ')} only`
     return { rule: 'server-layers', message }
   }
   if ((ROLES.includes(to) || to === 'server') && !SERVER_COMPOSERS.includes(from)) {

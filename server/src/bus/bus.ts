@@ -40,6 +40,11 @@ export function sessionSubject({ accountId, region }: Scope, sessionId: string):
   return ['session', accountId, region, sessionId].map(subjectToken).join('.')
 }
 
+/** What becomes of a command: its invocations, their output. */
+export function commandSubject({ accountId, region }: Scope, commandId: string): string {
+  return ['command', accountId, region, commandId].map(subjectToken).join('.')
+}
+
 /** Somebody's rights may have changed: policies, users, keys, roles, tags, documents, nodes. */
 export function accessSubject({ accountId, region }: Scope): string {
   return ['access', accountId, region].map(subjectToken).join('.')

@@ -3,6 +3,7 @@ import { StoreError } from './errors.ts'
 import * as initial from './migrations/0001-initial.ts'
 import * as sessionQuotas from './migrations/0002-session-quotas.ts'
 import * as identities from './migrations/0003-identities.ts'
+import * as commands from './migrations/0004-commands.ts'
 import type { Schema } from './schema.ts'
 
 // In code rather than read from a folder, since a bundle has no folder. Names order them and are never changed.
@@ -10,6 +11,7 @@ const migrations: Record<string, Migration> = {
   '0001-initial': initial,
   '0002-session-quotas': sessionQuotas,
   '0003-identities': identities,
+  '0004-commands': commands,
 }
 
 /** Brings the database to the newest schema. Throws StoreError and leaves it as it was when that fails. */

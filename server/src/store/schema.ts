@@ -22,6 +22,9 @@ export type Schema = {
   sessions: SessionRow
   tasks: TaskRow
   documents: DocumentRow
+  commands: CommandRow
+  invocations: InvocationRow
+  stepResults: StepResultRow
   secrets: SecretRow
   milestones: MilestoneRow
 }
@@ -231,6 +234,106 @@ export type DocumentRow = Scope & {
   versionName: string | null
   targetType: string | null
   status: string
+}
+
+export type CommandStatus =
+  | 'Pending'
+  | 'InProgress'
+  | 'Cancelling'
+  | 'Success'
+  | 'Cancelled'
+  | 'Failed'
+  | 'TimedOut'
+
+export type CommandRow = Scope & {
+  commandId: string
+  documentName: string
+  documentVersion: string
+  /** JSON: the whole document, which the nodes get. */
+  documentContent: string
+  /** JSON: every parameter that the document declares, as the nodes get it. */
+  boundParameters: string
+  /** JSON: what the request said, as listings show it. */
+  parameters: string
+  instanceIds: string
+  targets: string
+  comment: string
+  ownerArn: string
+  requestedAt: number
+  /** How long it may take until a node has it (seconds). */
+  timeoutSeconds: number
+  /** How long a node may take from when it has it, by the time-outs of the document's steps. */
+  executionMs: number
+  /** requestedAt + timeoutSeconds + executionMs */
+  expiresAt: number
+  /** As given: a number or a percentage. */
+  maxConcurrency: string
+  maxErrors: string
+  /** What they come to for so many targets. */
+  concurrencyLimit: number
+  errorLimit: number
+  /** JSON, what is only kept to be shown again: OutputS3Region …, NotificationConfig, CloudWatchOutputConfig. */
+  settings: string
+  status: CommandStatus
+  details: string
+  targetCount: number
+  /** Invocations that the window has not let go yet; that were let go and have not ended; that have ended. */
+  waitingCount: number
+  activeCount: number
+  completedCount: number
+  successCount: number
+  /** Failed and ExecutionTimedOut: what MaxErrors counts. */
+  errorCount: number
+  deliveryTimedOutCount: number
+  cancelledCount: number
+  /** Somebody cancelled the whole of it. */
+  cancelRequestedAt: number | null
+  endedAt: number | null
+  /** Grows with every change of the command or of an invocation, which carries it then. */
+  revision: number
+}
+
+export type InvocationStatus = CommandStatus | 'Delayed'
+
+export type InvocationRow = Scope & {
+  commandId: string
+  nodeId: string
+  /** From 0, in the order in which the window takes them. */
+  position: number
+  nodeName: string
+  status: InvocationStatus
+  details: string
+  /** What the node is to be told: to run the command, or to stop it. */
+  owed: 'command' | 'cancel' | null
+  /** It is not to be told before, since it refused the command for now. */
+  notBefore: number | null
+  refusals: number
+  /** The window let it go. */
+  releasedAt: number | null
+  /** First handed to a transport, which it may not have survived. */
+  sentAt: number | null
+  /** The node has it. */
+  acceptedAt: number | null
+  endedAt: number | null
+  /** When the server itself has to act again: nobody took it, nobody finished it, it may be tried again. */
+  deadline: number | null
+  traceOutput: string
+  revision: number
+}
+
+/** What one step of the document did on one node; of schema 1.x a whole plugin is a step. */
+export type StepResultRow = Scope & {
+  commandId: string
+  nodeId: string
+  stepName: string
+  status: string
+  code: number
+  /** As agents shorten it: 2,500 characters of both, 24,000 of each. */
+  output: string
+  standardOutput: string
+  standardError: string
+  startedAt: number | null
+  endedAt: number | null
 }
 
 export type SecretRow = Scope & { name: string; value: string }
