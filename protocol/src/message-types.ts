@@ -10,6 +10,10 @@ export const MessageType = {
   interactiveShell: 'interactive_shell',
   agentTaskComplete: 'agent_task_complete',
   agentTaskAcknowledge: 'agent_task_acknowledge',
+  agentJob: 'agent_job',
+  agentJobAck: 'agent_job_ack',
+  agentJobReply: 'agent_job_reply',
+  agentJobReplyAck: 'agent_job_reply_ack',
   /** Ours, agent to gateway, on the control channel. */
   agentSessions: 'agent_sessions',
   /** Ours, gateway to client, once `Sallyport/1` is agreed. */

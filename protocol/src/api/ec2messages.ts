@@ -64,6 +64,8 @@ export type DeliveredMessage = {
   /** JSON as text. */
   readonly Payload: string
   readonly CreatedDate: string
+  /** SHA-256 of `Payload` in hexadecimal, which nobody checks. */
+  readonly PayloadDigest: string
 }
 
 export type GetMessagesOutput = {

@@ -133,6 +133,31 @@ const deleteDocument = s.structure(
   { required: ['Name'] },
 )
 
+// A type that does not exist is its own error, InvalidPermissionType.
+const permissionType = s.string({ min: 1, max: 128 })
+const accountIds = s.list(s.string({ pattern: '[aA][lL][lL]|[0-9]{12}' }), { max: 20 })
+
+const modifyDocumentPermission = s.structure(
+  {
+    Name: name,
+    PermissionType: permissionType,
+    AccountIdsToAdd: accountIds,
+    AccountIdsToRemove: accountIds,
+    SharedDocumentVersion: s.string({ max: 8, pattern: '([$]LATEST|[$]DEFAULT|[$]ALL|^[1-9][0-9]*$)' }),
+  },
+  { required: ['Name', 'PermissionType'] },
+)
+
+const describeDocumentPermission = s.structure(
+  {
+    Name: name,
+    PermissionType: permissionType,
+    MaxResults: s.integer({ min: 1, max: 200 }),
+    NextToken: nextToken,
+  },
+  { required: ['Name', 'PermissionType'] },
+)
+
 export const documentOperations = {
   CreateDocument: { input: createDocument },
   UpdateDocument: { input: updateDocument },
@@ -142,6 +167,8 @@ export const documentOperations = {
   ListDocuments: { input: listDocuments },
   ListDocumentVersions: { input: listDocumentVersions },
   DeleteDocument: { input: deleteDocument },
+  ModifyDocumentPermission: { input: modifyDocumentPermission },
+  DescribeDocumentPermission: { input: describeDocumentPermission },
 } as const
 
 export type CreateDocumentInput = Infer<typeof createDocument>
@@ -152,6 +179,8 @@ export type DescribeDocumentInput = Infer<typeof describeDocument>
 export type ListDocumentsInput = Infer<typeof listDocuments>
 export type ListDocumentVersionsInput = Infer<typeof listDocumentVersions>
 export type DeleteDocumentInput = Infer<typeof deleteDocument>
+export type ModifyDocumentPermissionInput = Infer<typeof modifyDocumentPermission>
+export type DescribeDocumentPermissionInput = Infer<typeof describeDocumentPermission>
 
 export type DocumentType = (typeof documentTypes)[number]
 export type DocumentFormat = Infer<typeof format>
@@ -160,7 +189,8 @@ export type DocumentRequires = NonNullable<CreateDocumentInput['Requires']>[numb
 
 export type DocumentParameter = {
   readonly Name: string
-  readonly Type: 'String' | 'StringList'
+  /** AWS's model has the first two; those of command documents are named all the same. */
+  readonly Type: 'String' | 'StringList' | 'Boolean' | 'Integer' | 'StringMap' | 'MapList'
   readonly Description?: string | undefined
   readonly DefaultValue?: string | undefined
 }
@@ -188,6 +218,7 @@ export type DocumentIdentifier = DocumentSummary & {
 }
 
 export type DocumentDescription = DocumentIdentifier & {
+  readonly Sha1: string
   readonly Hash: string
   readonly HashType: 'Sha256'
   readonly Status: DocumentStatus
@@ -232,5 +263,14 @@ export type ListDocumentsOutput = {
 
 export type ListDocumentVersionsOutput = {
   readonly DocumentVersions: readonly DocumentVersionInfo[]
+  readonly NextToken?: string | undefined
+}
+
+export type DescribeDocumentPermissionOutput = {
+  readonly AccountIds: readonly string[]
+  readonly AccountSharingInfoList: ReadonlyArray<{
+    readonly AccountId: string
+    readonly SharedDocumentVersion: string
+  }>
   readonly NextToken?: string | undefined
 }
