@@ -59,3 +59,27 @@ export function replaceReferences(
 export function isTemplate(value: string): boolean {
   return referencesIn(value).length > 0
 }
+
+/** Agents leave a reference to a parameter that is not declared as it stands, in a command line for example. */
+export function checkReferences(place: string, value: unknown, declared: ReadonlySet<string>): void {
+  if (typeof value === 'string') {
+    const unknown = referencesIn(value).find(name => !declared.has(name))
+    if (unknown !== undefined) {
+      throw invalid(`${place} refers to {{ ${unknown} }}, which is not declared in parameters.`)
+    }
+  } else if (Array.isArray(value)) {
+    value.forEach((each, i) => {
+      checkReferences(`${place}[${i}]`, each, declared)
+    })
+  } else if (isObject(value)) {
+    for (const [key, each] of Object.entries(value)) checkReferences(`${place}.${key}`, each, declared)
+  }
+}
+
+/** Far more than any document needs. What looks at all of a value calls itself for each level. */
+const MAXIMUM_DEPTH = 64
+
+export function isTooDeep(value: unknown, most: number = MAXIMUM_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return most === 0 || Object.values(value).some(each => isTooDeep(each, most - 1))
+}

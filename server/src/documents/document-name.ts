@@ -1,11 +1,35 @@
 import type { Scope } from '../store/schema.ts'
+import { amazonCommandDocuments } from './amazon-command-documents.ts'
+import type { CommandDocument } from './command-schema.ts'
 import { amazonSessionDocuments, type SessionDocument } from './session-documents.ts'
 
 const ARN = /^arn:[^:]+:ssm:([^:]*):([^:]*):document\/([^/]+)$/
 
+export type AmazonDocument =
+  | { type: 'Session'; content: SessionDocument }
+  | { type: 'Command'; content: CommandDocument }
+
+const amazonDocuments: ReadonlyMap<string, AmazonDocument> = new Map<string, AmazonDocument>([
+  ...Object.entries(amazonSessionDocuments).map(([name, content]): [string, AmazonDocument] => [
+    name,
+    { type: 'Session', content },
+  ]),
+  ...Object.entries(amazonCommandDocuments).map(([name, content]): [string, AmazonDocument] => [
+    name,
+    { type: 'Command', content },
+  ]),
+])
+
+export const amazonDocumentNames: readonly string[] = [...amazonDocuments.keys()].sort()
+
 /** Amazon's document of this name, if there is one. */
-export function amazonDocument(name: string): SessionDocument | undefined {
-  return Object.hasOwn(amazonSessionDocuments, name) ? amazonSessionDocuments[name] : undefined
+export function amazonDocument(name: string): AmazonDocument | undefined {
+  return amazonDocuments.get(name)
+}
+
+/** Amazon's documents are JSON, written like this. */
+export function amazonContent({ content }: AmazonDocument): string {
+  return JSON.stringify(content, null, 2)
 }
 
 /**

@@ -1,15 +1,23 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
+import type { Json } from '../store/schema.ts'
 import { matchesPattern } from './allowed-pattern.ts'
-import type { DocumentParameter, SessionDocument } from './session-documents.ts'
+import type { CommandDocument, CommandParameter } from './command-schema.ts'
+import { readValue, textsOf, wanted } from './parameter-values.ts'
+import type { SessionDocument } from './session-documents.ts'
+
+type Given = Readonly<Record<string, readonly string[]>>
 
 /**
  * Checks what a caller gave against what the document declares, and reduces it to what agents expect: a plain
- * string for a `String`, although the API has lists everywhere (data-plane.md 7.1).
+ * string for a `String`, although the API has lists everywhere (data-plane.md 7.1), a JSON value for the types that
+ * only command documents have. Throws `InvalidParameters`.
  */
+export function bindParameters(document: SessionDocument, given: Given): Record<string, string | string[]>
+export function bindParameters(document: CommandDocument, given: Given): Record<string, Json>
 export function bindParameters(
-  document: SessionDocument,
-  given: Readonly<Record<string, readonly string[]>>,
-): Record<string, string | string[]> {
+  document: { parameters?: Readonly<Record<string, CommandParameter>> },
+  given: Given,
+): Record<string, Json> {
   const declared = document.parameters ?? {}
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(declared, name)) continue
@@ -17,7 +25,7 @@ export function bindParameters(
     const known = names.length === 0 ? 'It has none.' : `It has ${names.join(', ')}.`
     throw invalid(`the document has no parameter '${name}'. ${known}`)
   }
-  const bound: Record<string, string | string[]> = {}
+  const bound: Record<string, Json> = {}
   for (const [name, parameter] of Object.entries(declared)) {
     const values = Object.hasOwn(given, name) ? given[name] : undefined
     bound[name] = bindOne(name, parameter, values)
@@ -25,36 +33,38 @@ export function bindParameters(
   return bound
 }
 
-function bindOne(
-  name: string,
-  parameter: DocumentParameter,
-  values: readonly string[] | undefined,
-): string | string[] {
+function bindOne(name: string, parameter: CommandParameter, values: readonly string[] | undefined): Json {
   if (values === undefined) {
     if (parameter.default === undefined)
       throw invalid(`the parameter '${name}' has no default and was not given.`)
-    return parameter.default
+    return readValue(parameter.type, parameter.default) ?? parameter.default
   }
-  checkValues(name, parameter, values)
-  if (parameter.type === 'StringList') return [...values]
-  const [value] = values
-  if (value === undefined || values.length > 1)
+  const one = parameter.type !== 'StringList' && parameter.type !== 'MapList'
+  const [first] = values
+  if (one && (first === undefined || values.length > 1)) {
+    // What is wrong with each of several says more than that they are several.
+    checkValues(name, parameter, values)
     throw invalid(`the parameter '${name}' takes one value, not ${values.length}.`)
+  }
+  const value = readValue(parameter.type, one ? (first ?? null) : [...values])
+  if (value === undefined) throw invalid(`the parameter '${name}' must be ${wanted(parameter.type)}.`)
+  checkValues(name, parameter, textsOf(parameter.type, value))
   return value
 }
 
 /** Throws `InvalidParameters` if the parameter does not allow one of the values, or so many of them. */
-export function checkValues(name: string, parameter: DocumentParameter, values: readonly string[]): void {
+export function checkValues(name: string, parameter: CommandParameter, values: readonly string[]): void {
   for (const value of values) checkValue(name, parameter, value)
-  const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = parameter
-  if (parameter.type === 'StringList' && (values.length < minItems || values.length > maxItems)) {
+  const { type, minItems = 0, maxItems = Number.POSITIVE_INFINITY } = parameter
+  const list = type === 'StringList' || type === 'MapList'
+  if (list && (values.length < minItems || values.length > maxItems)) {
     throw invalid(`the parameter '${name}' takes ${range(minItems, maxItems)} values, not ${values.length}.`)
   }
 }
 
-function checkValue(name: string, parameter: DocumentParameter, value: string): void {
-  const { allowedValues, allowedPattern, minChars = 0, maxChars = Number.POSITIVE_INFINITY } = parameter
-  if (allowedValues !== undefined && !allowedValues.includes(value)) {
+function checkValue(name: string, parameter: CommandParameter, value: string): void {
+  const { allowedValues, minChars = 0, maxChars = Number.POSITIVE_INFINITY } = parameter
+  if (allowedValues !== undefined && !allowedValues.some(allowed => String(allowed) === value)) {
     throw invalid(`the parameter '${name}' must be one of ${allowedValues.join(', ')}.`)
   }
   if (value.length < minChars || value.length > maxChars) {
@@ -62,14 +72,21 @@ function checkValue(name: string, parameter: DocumentParameter, value: string): 
       `the parameter '${name}' takes ${range(minChars, maxChars)} characters, not ${value.length}.`,
     )
   }
-  if (allowedPattern === undefined) return
-  const matches = matchesPattern(allowedPattern, value)
+  if (parameter.interpolationType !== undefined && value.includes('\0')) {
+    throw invalid(`the value of the parameter '${name}' has a NUL, which no environment can hold.`)
+  }
+  checkAllowedPattern(name, parameter.allowedPattern, value)
+}
+
+function checkAllowedPattern(name: string, pattern: string | undefined, value: string): void {
+  if (pattern === undefined) return
+  const matches = matchesPattern(pattern, value)
   if (matches === 'too-slow') {
     throw invalid(
       `the allowedPattern of '${name}' takes too long on this value; the document should simplify it.`,
     )
   }
-  if (!matches) throw invalid(`the value of the parameter '${name}' does not match ${allowedPattern}.`)
+  if (!matches) throw invalid(`the value of the parameter '${name}' does not match ${pattern}.`)
 }
 
 function range(least: number, most: number): string {

@@ -1,7 +1,8 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
-import type { Documents } from '../store/documents.ts'
+import type { Documents, StoredDocument } from '../store/documents.ts'
 import type { Scope } from '../store/schema.ts'
 import { isObject, referencesIn, replaceReferences } from './content.ts'
+import { readContent } from './content-format.ts'
 import { amazonDocument, documentName } from './document-name.ts'
 import { defaultPreferences, PREFERENCES_DOCUMENT, type SessionDocument } from './session-documents.ts'
 
@@ -23,7 +24,7 @@ export async function resolveSessionDocument(
   if (document.content.inputs !== undefined || document.name === PREFERENCES_DOCUMENT) return document
   const preferences = await documents.get(scope, PREFERENCES_DOCUMENT, '$LATEST')
   if (preferences === undefined) return document
-  const { inputs = {}, parameters = {} } = JSON.parse(preferences.content) as SessionDocument
+  const { inputs = {}, parameters = {} } = contentOf(preferences)
   const filled = withDefaults(inputs, parameters) as NonNullable<SessionDocument['inputs']>
   return { ...document, content: { ...document.content, inputs: filled } }
 }
@@ -57,18 +58,25 @@ async function namedDocument(
   if (name === undefined)
     throw new AwsError('InvalidDocument', `There is no document ${given} in this account.`)
   const amazon = amazonDocument(name)
-  if (amazon !== undefined) return { name, version: '1', content: amazon }
+  if (amazon?.type === 'Session') return { name, version: '1', content: amazon.content }
+  if (amazon !== undefined) throw notOfSessions(name, amazon.type)
   // Those who change their preferences by AWS's guide call UpdateDocument and nothing more.
   const stored = await documents.get(scope, name, given === undefined ? '$LATEST' : '$DEFAULT')
   if (stored === undefined) {
     if (name === PREFERENCES_DOCUMENT) return { name, version: '1', content: defaultPreferences }
     throw new AwsError('InvalidDocument', `There is no document named ${name}.`)
   }
-  if (stored.documentType !== 'Session') {
-    throw new AwsError(
-      'InvalidDocument',
-      `Document ${name} is of type ${stored.documentType}; a session needs one of type Session.`,
-    )
-  }
-  return { name, version: String(stored.version), content: JSON.parse(stored.content) as SessionDocument }
+  if (stored.documentType !== 'Session') throw notOfSessions(name, stored.documentType)
+  return { name, version: String(stored.version), content: contentOf(stored) }
+}
+
+function contentOf({ documentFormat, content }: StoredDocument): SessionDocument {
+  return readContent(documentFormat, content) as SessionDocument
+}
+
+function notOfSessions(name: string, type: string): AwsError {
+  return new AwsError(
+    'InvalidDocument',
+    `Document ${name} is of type ${type}; a session needs one of type Session.`,
+  )
 }

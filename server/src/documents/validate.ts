@@ -1,9 +1,10 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
-import { checkSpelling, checkString, invalid, isObject } from './content.ts'
+import { checkReferences, checkSpelling, checkString, invalid } from './content.ts'
+import { readContent } from './content-format.ts'
 import { sessionLimits } from './preferences.ts'
 import type { SessionDocument } from './session-documents.ts'
 import { checkInputs } from './validate-inputs.ts'
-import { checkParameters, checkReferences } from './validate-parameters.ts'
+import { checkParameters, sessionParameters } from './validate-parameters.ts'
 import { checkProperties } from './validate-properties.ts'
 
 const KEYS = ['schemaVersion', 'sessionType', 'description', 'inputs', 'parameters', 'properties']
@@ -13,8 +14,8 @@ const SESSION_TYPES = ['Standard_Stream', 'InteractiveCommands', 'NonInteractive
  * Parses the content of a session document. Throws `InvalidDocumentContent` or `InvalidDocumentSchemaVersion` with the
  * place of what is wrong: an agent drops what it cannot read without a word (data-plane.md 7.2).
  */
-export function parseSessionDocument(content: string): SessionDocument {
-  const document = parseObject(content)
+export function parseSessionDocument(content: string, format = 'JSON'): SessionDocument {
+  const document = readContent(format, content)
   checkSpelling('', document, KEYS)
   const { schemaVersion, sessionType, description, inputs, parameters, properties } = document
   if (schemaVersion !== '1.0') {
@@ -30,22 +31,11 @@ export function parseSessionDocument(content: string): SessionDocument {
   }
   checkString('description', description)
   checkInputs(inputs)
-  const declared = checkParameters(parameters)
+  const declared = checkParameters(parameters, sessionParameters)
   checkProperties(sessionType, properties)
   checkReferences('inputs', inputs, declared)
   checkReferences('properties', properties, declared)
   const session = document as SessionDocument
   sessionLimits(session)
   return session
-}
-
-function parseObject(content: string): Record<string, unknown> {
-  let document: unknown
-  try {
-    document = JSON.parse(content)
-  } catch (error) {
-    throw invalid(`it is not valid JSON: ${(error as Error).message}`)
-  }
-  if (!isObject(document)) throw invalid('it is not a JSON object.')
-  return document
 }

@@ -42,3 +42,10 @@ export const documentArn = (realm: Realm, name: string) =>
   name.startsWith('AWS-')
     ? `arn:${realm.partition}:ssm:${realm.scope.region}::document/${name}`
     : regional(realm, 'ssm', `document/${name}`)
+
+/** Between the type and the name there is one slash, whether the name begins with one or not (control-plane.md 24). */
+export const parameterArn = (realm: Realm, name: string) =>
+  regional(realm, 'ssm', `parameter/${name.startsWith('/') ? name.slice(1) : name}`)
+
+export const serviceSettingArn = (realm: Realm, id: string) =>
+  regional(realm, 'ssm', `servicesetting/${id.startsWith('/') ? id.slice(1) : id}`)

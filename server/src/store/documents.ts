@@ -1,8 +1,10 @@
 import type { Kysely, Transaction } from 'kysely'
+import { documentSharesIn } from './document-shares.ts'
+import { inTransaction } from './in-transaction.ts'
 import { type Page, type PageRequest, rowsToRead, startAfter, toPage } from './pages.ts'
 import type { DocumentRow, Schema, Scope } from './schema.ts'
 
-export type StoredDocument = Omit<DocumentRow, 'isDefault'> & { isDefault: boolean }
+export type StoredDocument = Omit<DocumentRow, 'isDefault' | 'highestVersion'> & { isDefault: boolean }
 
 /** Which version: a number, the default one, or the newest. */
 export type VersionSelector = number | '$DEFAULT' | '$LATEST'
@@ -63,7 +65,7 @@ export function documentsIn(db: Kysely<Schema>) {
 
     /** Version 1, which is the default. StoreError `constraint` when the name is taken. */
     create(scope: Scope, document: NewDocumentVersion): Promise<StoredDocument> {
-      return insertVersion(db, scope, document, 1, true)
+      return insertVersion(db, scope, document, { version: 1, highest: 1 }, true)
     },
 
     /**
@@ -72,12 +74,11 @@ export function documentsIn(db: Kysely<Schema>) {
      */
     put(scope: Scope, document: NewDocumentVersion, makeDefault = false): Promise<StoredDocument> {
       return db.transaction().execute(async transaction => {
-        const latest = await selectVersion(
-          documentRows(transaction, scope).where('name', '=', document.name),
-          '$LATEST',
-        ).executeTakeFirst()
+        const latest = await latestOf(transaction, scope, document.name)
         if (latest && makeDefault) await clearDefault(transaction, scope, document.name)
-        return insertVersion(transaction, scope, document, (latest?.version ?? 0) + 1, makeDefault || !latest)
+        const version = (latest === undefined ? 0 : highestOf(latest)) + 1
+        const number = { version, highest: version }
+        return insertVersion(transaction, scope, document, number, makeDefault || !latest)
       })
     },
 
@@ -98,15 +99,25 @@ export function documentsIn(db: Kysely<Schema>) {
       })
     },
 
-    /** Deletes one version, or the whole document. Answers how many versions went. */
-    async delete(scope: Scope, name: string, version?: number): Promise<number> {
-      let query = db
-        .deleteFrom('documents')
-        .where('accountId', '=', scope.accountId)
-        .where('region', '=', scope.region)
-        .where('name', '=', name)
-      if (version !== undefined) query = query.where('version', '=', version)
-      return Number((await query.executeTakeFirst()).numDeletedRows)
+    /** Deletes one version, or the whole document with whom it is shared. Answers how many versions went. */
+    delete(scope: Scope, name: string, version?: number): Promise<number> {
+      return inTransaction(db, async transaction => {
+        const latest = await latestOf(transaction, scope, name)
+        let query = transaction
+          .deleteFrom('documents')
+          .where('accountId', '=', scope.accountId)
+          .where('region', '=', scope.region)
+          .where('name', '=', name)
+        if (version !== undefined) query = query.where('version', '=', version)
+        const deleted = Number((await query.executeTakeFirst()).numDeletedRows)
+        // Its number does not come back with another content: commands name the version that they ran.
+        if (latest !== undefined && version === latest.version) {
+          const highestVersion = highestOf(latest)
+          await updateVersions(transaction, scope, name).set({ highestVersion }).execute()
+        }
+        if (version === undefined) await documentSharesIn(transaction).clear(scope, name)
+        return deleted
+      })
     },
   }
 }
@@ -117,6 +128,15 @@ function documentRows(db: Kysely<Schema>, scope: Scope) {
     .selectAll()
     .where('accountId', '=', scope.accountId)
     .where('region', '=', scope.region)
+}
+
+function latestOf(db: Kysely<Schema>, scope: Scope, name: string): Promise<DocumentRow | undefined> {
+  return selectVersion(documentRows(db, scope).where('name', '=', name), '$LATEST').executeTakeFirst()
+}
+
+/** Rows that were there before the column have none. */
+function highestOf({ version, highestVersion }: DocumentRow): number {
+  return Math.max(version, highestVersion ?? 0)
 }
 
 function selectVersion(query: ReturnType<typeof documentRows>, version: VersionSelector) {
@@ -141,7 +161,7 @@ async function insertVersion(
   db: Kysely<Schema>,
   { accountId, region }: Scope,
   document: NewDocumentVersion,
-  version: number,
+  { version, highest }: { version: number; highest: number },
   isDefault: boolean,
 ): Promise<StoredDocument> {
   const row: DocumentRow = {
@@ -150,12 +170,13 @@ async function insertVersion(
     accountId,
     region,
     version,
+    highestVersion: highest,
     isDefault: isDefault ? 1 : 0,
   }
   await db.insertInto('documents').values(row).execute()
   return toDocument(row)
 }
 
-function toDocument(row: DocumentRow): StoredDocument {
+function toDocument({ highestVersion: _, ...row }: DocumentRow): StoredDocument {
   return { ...row, isDefault: row.isDefault === 1 }
 }

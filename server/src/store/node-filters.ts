@@ -14,6 +14,8 @@ export type NodeFilters = {
   connected?: boolean
   /** Each must match; without `values` the key alone is enough. */
   tags?: { key: string; values?: string[] }[]
+  /** Of each of these there must be one that the node has a tag with, whatever its value. */
+  tagKeys?: string[][]
   includeDeregistered?: boolean
 }
 
@@ -46,11 +48,12 @@ export function applyNodeFilters(query: NodeQuery, filters: NodeFilters): NodeQu
   }
   if (filters.connected !== undefined) filtered = filtered.where('connected', '=', filters.connected ? 1 : 0)
   if (!filters.includeDeregistered) filtered = filtered.where('deregisteredAt', 'is', null)
-  for (const tag of filters.tags ?? []) filtered = withTag(filtered, tag)
+  for (const { key, values } of filters.tags ?? []) filtered = withTag(filtered, [key], values)
+  for (const keys of filters.tagKeys ?? []) filtered = withTag(filtered, keys)
   return filtered
 }
 
-function withTag(query: NodeQuery, tag: { key: string; values?: string[] }): NodeQuery {
+function withTag(query: NodeQuery, keys: string[], values?: string[]): NodeQuery {
   return query.where(({ exists, selectFrom }) => {
     const matching = selectFrom('tags')
       .select('tags.resourceId')
@@ -58,7 +61,7 @@ function withTag(query: NodeQuery, tag: { key: string; values?: string[] }): Nod
       .whereRef('tags.region', '=', 'nodes.region')
       .where('tags.resourceType', 'in', Object.values(nodeResourceTypes))
       .whereRef('tags.resourceId', '=', 'nodes.nodeId')
-      .where('tags.tagKey', '=', tag.key)
-    return exists(tag.values ? matching.where('tags.tagValue', 'in', tag.values) : matching)
+      .where('tags.tagKey', 'in', keys)
+    return exists(values ? matching.where('tags.tagValue', 'in', values) : matching)
   })
 }

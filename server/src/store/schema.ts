@@ -22,9 +22,13 @@ export type Schema = {
   sessions: SessionRow
   tasks: TaskRow
   documents: DocumentRow
+  documentShares: DocumentShareRow
   commands: CommandRow
   invocations: InvocationRow
   stepResults: StepResultRow
+  parameters: ParameterRow
+  parameterLabels: ParameterLabelRow
+  serviceSettings: ServiceSettingRow
   secrets: SecretRow
   milestones: MilestoneRow
 }
@@ -234,6 +238,16 @@ export type DocumentRow = Scope & {
   versionName: string | null
   targetType: string | null
   status: string
+  /** The highest number that a version ever had, as far as it is known: numbers are not used again. */
+  highestVersion: number | null
+}
+
+export type DocumentShareRow = Scope & {
+  name: string
+  /** The id of another account, or `all`. */
+  grantee: string
+  /** A number, `$DEFAULT`, `$LATEST` or `$ALL`. */
+  sharedVersion: string
 }
 
 export type CommandStatus =
@@ -334,6 +348,37 @@ export type StepResultRow = Scope & {
   standardError: string
   startedAt: number | null
   endedAt: number | null
+}
+
+export type ParameterRow = Scope & {
+  name: string
+  version: number
+  isLatest: number
+  /** The name without its last part: `/a/b` of `/a/b/c`, empty of `/a` and of `a`. */
+  parent: string
+  type: 'String' | 'StringList' | 'SecureString'
+  /** Of a SecureString: sealed. */
+  value: string
+  tier: 'Standard' | 'Advanced'
+  dataType: string
+  description: string | null
+  allowedPattern: string | null
+  keyId: string | null
+  modifiedAt: number
+  /** ARN of a principal. */
+  modifiedBy: string
+}
+
+/** A label is on one version of a parameter at a time. */
+export type ParameterLabelRow = Scope & { name: string; label: string; version: number }
+
+/** A setting that differs from its default. */
+export type ServiceSettingRow = Scope & {
+  settingId: string
+  value: string
+  modifiedAt: number
+  /** ARN of a principal. */
+  modifiedBy: string
 }
 
 export type SecretRow = Scope & { name: string; value: string }

@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { commandSuite } from './command-suite.ts'
+import { documentSuite } from './document-suite.ts'
 import { instanceSuite } from './instance-suite.ts'
+import { parameterSuite } from './parameter-suite.ts'
 import { peopleSuite } from './people-suite.ts'
 import { policySuite } from './policy-suite.ts'
 import { roleSuite } from './role-suite.ts'
@@ -28,6 +31,9 @@ peopleSuite('people in SQLite', openSuiteStore)
 roleSuite('roles in SQLite', openSuiteStore)
 instanceSuite('instances in SQLite', openSuiteStore)
 policySuite('policies in SQLite', openSuiteStore)
+commandSuite('commands in SQLite', openSuiteStore)
+documentSuite('documents in SQLite', openSuiteStore)
+parameterSuite('parameters in SQLite', openSuiteStore)
 
 test('the files are private and the content survives a restart', async () => {
   const path = join(directory, 'private', 'store.db')

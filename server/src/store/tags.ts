@@ -7,6 +7,9 @@ import type { Schema, Scope } from './schema.ts'
 export type Tag = { Key: string; Value: string }
 export type ResourceTag = Tag & { resourceId: string }
 
+/** Of the many at once that a query may name. */
+const IDS_AT_ONCE = 500
+
 export function tagsIn(db: Kysely<Schema>) {
   const rows = (scope: Scope, resourceType: string, resourceIds: string[]) =>
     db
@@ -128,11 +131,13 @@ export function tagsIn(db: Kysely<Schema>) {
       resourceIds: string[],
     ): Promise<Map<string, Tag[]>> {
       const found = new Map<string, Tag[]>()
-      if (resourceIds.length === 0) return found
-      for (const row of await rows(scope, resourceType, resourceIds).execute()) {
-        const tags = found.get(row.resourceId) ?? []
-        tags.push(toTag(row))
-        found.set(row.resourceId, tags)
+      for (let at = 0; at < resourceIds.length; at += IDS_AT_ONCE) {
+        const some = resourceIds.slice(at, at + IDS_AT_ONCE)
+        for (const row of await rows(scope, resourceType, some).execute()) {
+          const tags = found.get(row.resourceId) ?? []
+          tags.push(toTag(row))
+          found.set(row.resourceId, tags)
+        }
       }
       return found
     },
