@@ -1,12 +1,16 @@
 import { join } from 'node:path'
 import { nodeClock } from '@sallyport/protocol/transport/node-clock'
 import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
+import { AgentRelease } from './agent-release.ts'
 import { Authenticator } from './api/authenticate.ts'
+import { CommandWatches } from './api/command-watches.ts'
 import { Dispatch } from './api/dispatch.ts'
 import { HeldPolls } from './api/held-polls.ts'
 import { NodeWaits } from './api/node-waits.ts'
 import { accessSubject } from './bus/bus.ts'
 import { openMemoryBus } from './bus/memory.ts'
+import { Commands } from './commands/commands.ts'
+import { CommandOutput } from './commands/output.ts'
 import type { ServerConfig } from './config.ts'
 import { Accept } from './gateway/accept.ts'
 import { Gateway } from './gateway/gateway.ts'
@@ -97,6 +101,10 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
   const clock = nodeClock
   const polls = new HeldPolls(clock)
   const nodeWaits = new NodeWaits({ store, bus, scope, clock, nodeRoles, logger })
+  const commandOutput = new CommandOutput(join(dataDir, 'command-output'))
+  const onRemoved = (commandId: string) => commandOutput.remove(commandId)
+  const commands = new Commands({ store, bus, scope, clock, logger, onRemoved })
+  const commandWatches = new CommandWatches({ bus, scope, clock })
   const context = {
     scope,
     partition,
@@ -111,6 +119,10 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
     access,
     nodeRoles,
     nodeWaits,
+    commands,
+    commandOutput,
+    commandWatches,
+    agentRelease: new AgentRelease(process.argv[1]),
   }
   const dispatch = new Dispatch({ authenticator, logger, context, accessCache, now })
   const gateway = new Gateway({
@@ -134,6 +146,7 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
     }),
     expiredCredentials: config.expiredCredentials,
     nodeRoles,
+    commands,
   })
   const accept = new Accept({ gateway, store, scope, channelTokens, clock, logger })
   const server = new Server({
@@ -154,6 +167,7 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
       // First: by it the sessions of an earlier version are allowed to go on.
       const administrator = await firstStart({ store, sealing, realm: { partition, scope }, now: now() })
       await gateway.restore()
+      await commands.start()
       server.serve()
       return { listening, administrator }
     },
@@ -162,7 +176,9 @@ export async function openContext(config: ServerConfig, logger: Logger): Promise
       gateway.close()
       polls.close()
       nodeWaits.close()
+      commandWatches.close()
       await server.close()
+      await commands.close()
       await bus.close()
       await store.close()
     },

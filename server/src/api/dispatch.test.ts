@@ -134,8 +134,8 @@ describe('what does not exist', () => {
   })
 
   test('is not said to exist nowhere', async () => {
-    const { message } = read(await api.handle(json('AmazonSSM.SendCommand')))
-    expect(message).toBe("This version of Sallyport has no operation 'SendCommand'.")
+    const { message } = read(await api.handle(json('AmazonSSM.StartAutomationExecution')))
+    expect(message).toBe("This version of Sallyport has no operation 'StartAutomationExecution'.")
   })
 })
 

@@ -60,6 +60,12 @@ async function call(service: string, name: string, credentials: Credentials): Pr
   return read(await api.handle(api.signed(requestFor(service, name), credentials, { service })))
 }
 
+/** Of the operations of ours that AWS's policies know under another name. */
+const ACTIONS: Readonly<Record<string, string>> = {
+  'ssm:WatchCommand': 'ssm:ListCommandInvocations',
+  'ssm:GetCommandOutput': 'ssm:GetCommandInvocation',
+}
+
 const DENIED: Readonly<Record<string, readonly [status: number, code: string]>> = {
   ssm: [400, 'AccessDeniedException'],
   ec2messages: [400, 'AccessDeniedException'],
@@ -84,7 +90,8 @@ describe('a user without policies is refused, with nothing said of what exists:'
       body: undefined,
       message: expect.any(String),
     })
-    const start = `User: arn:aws:iam::123456789012:user/nobody-allowed-anything is not authorized to perform: ${service}:${name} on resource: `
+    const action = ACTIONS[`${service}:${name}`] ?? `${service}:${name}`
+    const start = `User: arn:aws:iam::123456789012:user/nobody-allowed-anything is not authorized to perform: ${action} on resource: `
     const said = unescaped(answer)
     expect(said).toContain(start)
     // A trust policy has no reasons of the caller's.

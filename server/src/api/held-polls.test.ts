@@ -12,9 +12,9 @@ const waiting = () => new AbortController().signal
 
 /** A poll, and whether it was let go. */
 async function hold(polls: HeldPolls, nodeId: string, gone = waiting()) {
-  const poll = { over: false }
-  void polls.hold(nodeId, gone).then(() => {
-    poll.over = true
+  const poll = { over: false, held: polls.hold(nodeId, gone) }
+  void poll.held.woken().then(woken => {
+    poll.over = !woken
   })
   return poll
 }
@@ -39,8 +39,26 @@ test('a poll ends when its caller has gone, and does not begin for one who has',
   caller.abort()
   await settled()
   expect(poll.over).toBe(true)
-  await polls.hold('mi-1', caller.signal)
+  expect(await polls.hold('mi-1', caller.signal).woken()).toBe(false)
   expect([polls.size, clock.pending]).toEqual([0, 0])
+})
+
+test('a poll is woken as often as there may be something to tell, also while nobody listens', async () => {
+  const clock = new ManualClock()
+  const poll = new HeldPolls(clock).hold('mi-1', waiting())
+  poll.wake()
+  poll.wake()
+  expect(await poll.woken()).toBe(true)
+  const again = poll.woken()
+  poll.wake()
+  expect(await again).toBe(true)
+  // However often: the time goes on from where it began.
+  await clock.play(HOLD_MS)
+  expect(await poll.woken()).toBe(false)
+  poll.wake()
+  expect(await poll.woken()).toBe(false)
+  poll.end()
+  expect(clock.pending).toBe(0)
 })
 
 test('all polls end with the server, and none begins after', async () => {
@@ -49,8 +67,8 @@ test('all polls end with the server, and none begins after', async () => {
   const held = await Promise.all(['mi-1', 'mi-2'].map(node => hold(polls, node)))
   polls.close()
   await settled()
-  expect(held).toEqual([{ over: true }, { over: true }])
-  await polls.hold('mi-1', waiting())
+  expect(held.map(({ over }) => over)).toEqual([true, true])
+  expect(await polls.hold('mi-1', waiting()).woken()).toBe(false)
   expect([polls.size, clock.pending]).toEqual([0, 0])
 })
 
@@ -69,12 +87,12 @@ test("of too many in all each new one is held for a second, at nobody's expense"
   const clock = new ManualClock()
   const polls = new HeldPolls(clock)
   const first = await hold(polls, 'mi-0')
-  for (let i = 1; i < FULLY_HELD_POLLS; i++) void polls.hold(`mi-${i}`, waiting())
+  for (let i = 1; i < FULLY_HELD_POLLS; i++) polls.hold(`mi-${i}`, waiting())
   const late = await Promise.all(['mi-a', 'mi-b'].map(node => hold(polls, node)))
   await clock.play(CROWDED_HOLD_MS - 1)
-  expect(late).toEqual([{ over: false }, { over: false }])
+  expect(late.map(({ over }) => over)).toEqual([false, false])
   await clock.play(1)
-  expect(late).toEqual([{ over: true }, { over: true }])
+  expect(late.map(({ over }) => over)).toEqual([true, true])
   expect([first.over, polls.size]).toEqual([false, FULLY_HELD_POLLS])
   polls.close()
   expect(clock.pending).toBe(0)

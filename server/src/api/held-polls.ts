@@ -1,4 +1,5 @@
 import type { Clock } from '@sallyport/protocol/clock'
+import { DeliveredMessages } from './delivered-messages.ts'
 
 /** Agents give a poll up after 20 s, and expect an answer after 15 (control-plane.md 9). */
 export const HOLD_MS = 15_000
@@ -9,7 +10,14 @@ export const FULLY_HELD_POLLS = 10_000
 /** The others ask again as soon as they are answered, so this is what a large fleet costs: one request a second each. */
 export const CROWDED_HOLD_MS = 1_000
 
-type Poll = { nodeId: string; release: () => void }
+/** A request that is kept waiting. */
+type HeldPoll = {
+  /** There may be something to tell the node. */
+  wake(): void
+  /** True when it was woken since the last call; false when its time is over. */
+  woken(): Promise<boolean>
+  end(): void
+}
 
 /**
  * Requests of nodes that are kept waiting until there is something to tell them; two for each registered node at most.
@@ -17,13 +25,16 @@ type Poll = { nodeId: string; release: () => void }
  * empty answer.
  */
 export class HeldPolls {
+  /** What polls were answered with. */
+  readonly delivered: DeliveredMessages
   readonly #clock: Clock
-  readonly #held = new Set<Poll>()
+  readonly #held = new Set<HeldPoll>()
   /** Oldest first. */
-  readonly #ofNodes = new Map<string, Set<Poll>>()
+  readonly #ofNodes = new Map<string, Set<HeldPoll>>()
   #closed = false
 
   constructor(clock: Clock) {
+    this.delivered = new DeliveredMessages(clock)
     this.#clock = clock
   }
 
@@ -32,46 +43,74 @@ export class HeldPolls {
   }
 
   /**
-   * Resolves after HOLD_MS, or CROWDED_HOLD_MS where many are held, or earlier: when the caller has gone, when its node
-   * asks again, when all ends.
+   * Its time is over after HOLD_MS, or CROWDED_HOLD_MS where many are held, or earlier: when the caller has gone, when
+   * its node asks again, when all ends. `end` must be called.
    */
-  hold(nodeId: string, gone: AbortSignal): Promise<void> {
-    if (this.#closed || gone.aborted) return Promise.resolve()
-    const ofNode = this.#ofNodes.get(nodeId) ?? new Set()
-    if (ofNode.size >= MAXIMUM_POLLS_PER_NODE) oldest(ofNode)?.release()
+  hold(nodeId: string, gone: AbortSignal): HeldPoll {
+    const ofNode = this.#ofNodes.get(nodeId)
+    if (ofNode && ofNode.size >= MAXIMUM_POLLS_PER_NODE) oldest(ofNode)?.end()
     const holdFor = this.#held.size < FULLY_HELD_POLLS ? HOLD_MS : CROWDED_HOLD_MS
-    return new Promise(resolve => {
-      const poll: Poll = {
-        nodeId,
-        release: () => {
-          cancel()
-          gone.removeEventListener('abort', poll.release)
-          this.#remove(poll)
-          resolve()
-        },
-      }
-      const cancel = this.#clock.after(holdFor, poll.release)
-      gone.addEventListener('abort', poll.release)
-      this.#held.add(poll)
-      this.#ofNodes.set(nodeId, (this.#ofNodes.get(nodeId) ?? new Set()).add(poll))
-    })
+    const wait = new Wait()
+    const poll: HeldPoll = {
+      wake: () => wait.wake(),
+      woken: () => wait.woken(),
+      end: () => {
+        cancel()
+        gone.removeEventListener('abort', poll.end)
+        this.#remove(nodeId, poll)
+        wait.end()
+      },
+    }
+    const cancel = this.#clock.after(holdFor, poll.end)
+    gone.addEventListener('abort', poll.end)
+    this.#held.add(poll)
+    this.#ofNodes.set(nodeId, (this.#ofNodes.get(nodeId) ?? new Set()).add(poll))
+    if (this.#closed || gone.aborted) poll.end()
+    return poll
   }
 
   /** Lets everybody go; nobody is held afterwards. */
   close(): void {
     this.#closed = true
-    for (const poll of [...this.#held]) poll.release()
+    for (const poll of [...this.#held]) poll.end()
   }
 
-  #remove(poll: Poll): void {
+  #remove(nodeId: string, poll: HeldPoll): void {
     this.#held.delete(poll)
-    const ofNode = this.#ofNodes.get(poll.nodeId)
+    const ofNode = this.#ofNodes.get(nodeId)
     ofNode?.delete(poll)
-    if (ofNode?.size === 0) this.#ofNodes.delete(poll.nodeId)
+    if (ofNode?.size === 0) this.#ofNodes.delete(nodeId)
   }
 }
 
-function oldest(polls: ReadonlySet<Poll>): Poll | undefined {
+/** Somebody waits to be woken, until the end. */
+class Wait {
+  #wakened = false
+  #over = false
+  #goOn = () => {}
+
+  wake(): void {
+    this.#wakened = true
+    this.#goOn()
+  }
+
+  end(): void {
+    this.#over = true
+    this.#goOn()
+  }
+
+  async woken(): Promise<boolean> {
+    if (!this.#wakened && !this.#over) {
+      await new Promise<void>(resolve => {
+        this.#goOn = resolve
+      })
+    }
+    this.#wakened = false
+    return !this.#over
+  }
+}
+
+function oldest(polls: ReadonlySet<HeldPoll>): HeldPoll | undefined {
   for (const poll of polls) return poll
   return undefined
 }

@@ -1,5 +1,8 @@
 import type { Infer, Shape } from '@sallyport/protocol/aws/shape'
+import type { AgentRelease } from '../agent-release.ts'
 import type { Bus } from '../bus/bus.ts'
+import type { Commands } from '../commands/commands.ts'
+import type { CommandOutput } from '../commands/output.ts'
 import type { Access } from '../iam/access.ts'
 import type { AccessPlan } from '../iam/access-plan.ts'
 import type { ChannelTokens } from '../iam/channel-tokens.ts'
@@ -11,6 +14,7 @@ import type { SessionCredentials } from '../iam/session-credentials.ts'
 import type { Sealing } from '../store/sealing.ts'
 import type { SessionQuotas } from '../store/session-quotas.ts'
 import type { Store } from '../store/store.ts'
+import type { CommandWatches } from './command-watches.ts'
 import type { HeldPolls } from './held-polls.ts'
 import type { NodeWaits } from './node-waits.ts'
 
@@ -40,6 +44,10 @@ export type OperationContext = {
   access: Access
   nodeRoles: NodeRoles
   nodeWaits: NodeWaits
+  commands: Commands
+  commandOutput: CommandOutput
+  commandWatches: CommandWatches
+  agentRelease: AgentRelease
   /** What conditions may ask of this request. */
   facts: RequestFacts
 }

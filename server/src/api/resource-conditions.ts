@@ -36,7 +36,8 @@ export async function documentCheck(
 async function documentConditions(context: OperationContext, given: string): Promise<ConditionValues> {
   const name = documentName(given, context.scope)
   if (name === undefined) return {}
-  if (amazonDocument(name) !== undefined) return { 'ssm:DocumentType': 'Session' }
+  const amazon = amazonDocument(name)
+  if (amazon !== undefined) return { 'ssm:DocumentType': amazon.type }
   const { store, scope, access } = context
   const [document, tags] = await Promise.all([
     store.documents.get(scope, name),

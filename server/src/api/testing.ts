@@ -7,8 +7,11 @@ import type { Encoded } from '@sallyport/protocol/aws/json'
 import { type Credentials, signRequest, stringToSign } from '@sallyport/protocol/aws/sigv4'
 import { ManualClock } from '@sallyport/protocol/manual-clock'
 import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
+import { AgentRelease } from '../agent-release.ts'
 import type { Bus, BusMessage } from '../bus/bus.ts'
 import { openMemoryBus } from '../bus/memory.ts'
+import { Commands } from '../commands/commands.ts'
+import { CommandOutput } from '../commands/output.ts'
 import type { Access } from '../iam/access.ts'
 import type { AccessCache } from '../iam/access-cache.ts'
 import { ChannelTokens } from '../iam/channel-tokens.ts'
@@ -25,6 +28,7 @@ import type { SessionQuotas } from '../store/session-quotas.ts'
 import type { Store } from '../store/store.ts'
 import { testScope as scope, temporaryStore } from '../store/testing.ts'
 import { Authenticator } from './authenticate.ts'
+import { CommandWatches } from './command-watches.ts'
 import { Dispatch } from './dispatch.ts'
 import { HeldPolls } from './held-polls.ts'
 import { NodeWaits } from './node-waits.ts'
@@ -70,6 +74,9 @@ export class ApiForTest {
   readonly identities: Identities
   readonly nodeRoles: NodeRoles
   readonly nodeWaits: NodeWaits
+  readonly commands: Commands
+  readonly commandOutput: CommandOutput
+  readonly commandWatches: CommandWatches
   readonly authenticator: Authenticator
   readonly dispatch: Dispatch
   readonly dispose: () => Promise<void>
@@ -82,6 +89,8 @@ export class ApiForTest {
     store: Store
     sealing: Sealing
     administrator: Credentials
+    /** Of its own, which `dispose` removes. */
+    directory: string
     dispose: () => Promise<void>
   }) {
     this.store = parts.store
@@ -95,6 +104,7 @@ export class ApiForTest {
       ...this.bus,
       publish: (subject, message) => {
         this.published.push([subject, message])
+        return this.bus.publish(subject, message)
       },
     }
     const stream = new Writable({
@@ -111,7 +121,10 @@ export class ApiForTest {
     this.nodeRoles = nodeRoles
     const logger = loggerTo('info', stream)
     this.nodeWaits = new NodeWaits({ store, bus: this.bus, scope, clock, nodeRoles, logger })
-    const { nodeWaits } = this
+    this.commands = new Commands({ store, bus, scope, clock: { ...clock, now }, logger })
+    this.commandOutput = new CommandOutput(join(parts.directory, 'command-output'))
+    this.commandWatches = new CommandWatches({ bus, scope, clock })
+    const { nodeWaits, commands, commandOutput, commandWatches } = this
     this.authenticator = new Authenticator({
       store,
       sealing,
@@ -137,6 +150,10 @@ export class ApiForTest {
       access,
       nodeRoles,
       nodeWaits,
+      commands,
+      commandOutput,
+      commandWatches,
+      agentRelease: new AgentRelease(undefined),
     }
     this.dispatch = new Dispatch({
       authenticator: this.authenticator,
@@ -314,7 +331,7 @@ export async function openApi(): Promise<ApiForTest> {
   const sealing = await openSealing(join(directory, 'master.key'))
   const administrator = await firstStart({ store, sealing, realm: { partition: 'aws', scope }, now: 0 })
   if (administrator === undefined) throw new Error('the store is not new')
-  return new ApiForTest({ store, sealing, administrator, dispose })
+  return new ApiForTest({ store, sealing, administrator, directory, dispose })
 }
 
 export function read({ status, body, headers }: Encoded): Answer {

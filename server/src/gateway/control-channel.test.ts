@@ -8,6 +8,7 @@ import { channelClosedPayload } from '@sallyport/protocol/payloads'
 import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import { describe, expect, test } from 'vitest'
 import type { Task } from '../store/tasks.ts'
+import { CommandsForTest } from './commands-testing.ts'
 import { ControlChannel, MAXIMUM_RESULTS, START_REPEAT, TASK_SPACING } from './control-channel.ts'
 import { decode, FakeConnection, frameOf, readableLog, word } from './testing.ts'
 
@@ -62,6 +63,7 @@ function setUp(clock = new ManualClock()) {
     logger: log.logger,
     pingEvery: PING_EVERY,
     pongTimeout: PONG_TIMEOUT,
+    commands: new CommandsForTest(),
     loadTasks: async () => {
       if (store.fails) throw new Error('the store is busy')
       return [...owed]
@@ -336,7 +338,8 @@ describe('the sessions that an agent has', () => {
 
 describe('the channel', () => {
   test('ends, with a line in the log, when its node says what only a gateway says', async () => {
-    for (const type of ['interactive_shell', 'channel_closed', 'agent_task_acknowledge']) {
+    const types = ['interactive_shell', 'channel_closed', 'agent_task_acknowledge']
+    for (const type of [...types, 'agent_job', 'agent_job_reply_ack']) {
       const { connection, log } = setUp()
       connection.receive(word(type, {}))
       const reason = `an agent must not send ${type}`
@@ -347,7 +350,7 @@ describe('the channel', () => {
 
   test('ignores messages of types that it does not know', async () => {
     const { clock, connection, closed } = setUp()
-    for (const type of ['agent_telemetry', 'agent_update_result', 'agent_job_ack', 'of_tomorrow']) {
+    for (const type of ['agent_telemetry', 'agent_update_result', 'of_tomorrow']) {
       connection.receive(frameOf({ messageType: type }))
     }
     await clock.play(0)

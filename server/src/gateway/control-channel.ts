@@ -16,6 +16,7 @@ import { MessageType } from '@sallyport/protocol/message-types'
 import type { Connection } from '@sallyport/protocol/transport/transport'
 import type { Logger } from '../logger.ts'
 import type { Task } from '../store/tasks.ts'
+import { CommandChannel, type NodeCommands } from './command-channel.ts'
 
 /** A stock agent's hand-over queue has one slot and locks up for good when it is full (data-plane.md 7.2). */
 export const TASK_SPACING = 50
@@ -33,6 +34,8 @@ const GATEWAY_ONLY: ReadonlySet<string> = new Set([
   MessageType.interactiveShell,
   MessageType.channelClosed,
   MessageType.agentTaskAcknowledge,
+  MessageType.agentJob,
+  MessageType.agentJobReplyAck,
 ])
 
 export type ControlChannelOptions = {
@@ -43,6 +46,7 @@ export type ControlChannelOptions = {
   logger: Logger
   pingEvery: number
   pongTimeout: number
+  commands: NodeCommands
   /** What is owed to the node, oldest first. */
   loadTasks(): Promise<Task[]>
   /** The node has read a task that it does not always answer. */
@@ -54,9 +58,10 @@ export type ControlChannelOptions = {
   onClosed(reason: string): void
 }
 
-/** A node's control channel: tasks go out, results come in (data-plane.md 7). */
+/** A node's control channel: tasks and jobs go out, results come in (data-plane.md 7, 8). */
 export class ControlChannel {
   readonly #options: ControlChannelOptions
+  readonly #commands: CommandChannel
   /** Of the tasks that are still owed, those that went out on this channel. */
   readonly #sent = new Set<string>()
   readonly #timers = new Set<() => void>()
@@ -71,6 +76,18 @@ export class ControlChannel {
 
   constructor(options: ControlChannelOptions) {
     this.#options = options
+    const { nodeId, connection, crypto, clock, logger, commands } = options
+    this.#commands = new CommandChannel({
+      nodeId,
+      connection,
+      crypto,
+      clock,
+      logger,
+      commands,
+      sendPaced: frame => this.#sendPaced(frame),
+      send: frame => this.#send(frame),
+      violation: error => this.#violation(error),
+    })
   }
 
   /** Begins to listen. `onClosed` may be called before it returns. */
@@ -91,7 +108,7 @@ export class ControlChannel {
         if (!this.#closed) this.#receive(data)
       },
       pong: () => liveness.seen(),
-      drain: () => {},
+      drain: () => this.#commands.drained(),
       close: (code, reason) => this.#lost(reason === '' ? `closed (${code})` : reason),
     }
   }
@@ -119,6 +136,16 @@ export class ControlChannel {
     }
   }
 
+  /** The node is online: commands that are owed to it go out. */
+  beginCommands(): void {
+    if (!this.#closed) this.#commands.begin()
+  }
+
+  /** Sends what is owed to the node of commands. Never rejects. */
+  sendCommands(): Promise<void> {
+    return this.#commands.deliver()
+  }
+
   /** Tells the node that sessions are over, without a task in the store. */
   async endSessions(sessionIds: readonly string[]): Promise<void> {
     for (const sessionId of sessionIds) await this.#sendPaced(() => this.#closing(sessionId))
@@ -140,19 +167,24 @@ export class ControlChannel {
   #sendPaced(frame: () => Uint8Array): Promise<void> {
     this.#pace = this.#pace.then(async () => {
       if (this.#closed) return
-      const { clock, connection, logger } = this.#options
+      const { clock } = this.#options
       const wait = Math.min(TASK_SPACING, this.#lastSentAt + TASK_SPACING - clock.now())
       if (wait > 0) await new Promise<void>(resolve => clock.after(wait, resolve))
       if (this.#closed) return
       this.#lastSentAt = clock.now()
-      try {
-        connection.send(frame())
-      } catch (error) {
-        // It must not keep back what comes after it.
-        logger.error({ nodeId: this.#options.nodeId, err: error }, 'a task could not be sent')
-      }
+      this.#send(frame)
     })
     return this.#pace
+  }
+
+  #send(frame: () => Uint8Array): void {
+    const { nodeId, connection, logger } = this.#options
+    try {
+      connection.send(frame())
+    } catch (error) {
+      // It must not keep back what comes after it.
+      logger.error({ nodeId, err: error }, 'a task could not be sent')
+    }
   }
 
   #frame(task: Task): Uint8Array {
@@ -198,8 +230,13 @@ export class ControlChannel {
         }
         case MessageType.agentSessions: {
           const sessionIds = decodeAgentSessions(message.payload)
+          this.#commands.agentIsOurs()
           return this.#inTurn(() => this.#compare(sessionIds))
         }
+        case MessageType.agentJobAck:
+          return this.#whileStoring(this.#commands.acknowledged(message))
+        case MessageType.agentJobReply:
+          return this.#whileStoring(this.#commands.replied(message))
         default:
         // Telemetry, update results and what later agents may send: accepted and ignored (data-plane.md 3.2).
       }
@@ -216,10 +253,14 @@ export class ControlChannel {
 
   /** One after the other: of the two results of a failed session (data-plane.md 7.4) the first is the cause. */
   #inTurn(store: () => Promise<void>): void {
+    this.#stored = this.#stored.then(store)
+    this.#whileStoring(this.#stored)
+  }
+
+  #whileStoring(stored: Promise<unknown>): void {
     const { connection } = this.#options
     if (++this.#results >= MAXIMUM_RESULTS) connection.pause()
-    this.#stored = this.#stored.then(async () => {
-      await store()
+    void stored.then(() => {
       if (--this.#results === 0) connection.resume()
     })
   }
@@ -258,6 +299,7 @@ export class ControlChannel {
     if (this.#closed) return
     this.#closed = true
     this.#liveness?.stop()
+    this.#commands.close()
     for (const cancel of this.#timers) cancel()
     this.#timers.clear()
     this.#options.onClosed(reason)

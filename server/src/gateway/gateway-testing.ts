@@ -5,6 +5,7 @@ import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { type Bus, nodeSubject, sessionSubject } from '../bus/bus.ts'
 import { openMemoryBus } from '../bus/memory.ts'
+import { Commands } from '../commands/commands.ts'
 import type { NewSession, Session } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
 import { testScope as scope, temporaryStore } from '../store/testing.ts'
@@ -33,6 +34,7 @@ export class GatewayForTest {
   readonly busErrors: unknown[] = []
   readonly bus: Bus
   readonly gateway: Gateway
+  readonly commands: Commands
   readonly store: Store
   /** Why a session is not allowed any more, the test's to say. */
   denial: (sessionId: string) => string | undefined | Promise<string | undefined> = () => undefined
@@ -64,7 +66,9 @@ export class GatewayForTest {
         return new Map(lacking.map(({ nodeId }) => [nodeId, lack(nodeId)]))
       },
     }
-    const parts = { ...common, logger: log.logger, authority, nodeRoles, expiredCredentials }
+    this.commands = new Commands({ store, bus, scope, clock, logger: log.logger })
+    const { commands } = this
+    const parts = { ...common, logger: log.logger, authority, nodeRoles, expiredCredentials, commands }
     this.gateway = new Gateway(parts)
   }
 

@@ -70,6 +70,7 @@ export class NodeChannels {
       throw error
     }
     if (this.#nodes.get(nodeId) === attached) this.#options.logger.info({ nodeId }, 'node online')
+    channel.beginCommands()
     await channel.sendTasks()
   }
 
@@ -90,7 +91,7 @@ export class NodeChannels {
   }
 
   #newNode(nodeId: string, connection: Connection): AttachedNode {
-    const { store, scope, bus, clock, crypto, timing, logger } = this.#options
+    const { store, scope, bus, clock, crypto, timing, logger, commands } = this.#options
     const since = clock.now()
     const attached: AttachedNode = {
       epoch: this.#nextEpoch(),
@@ -107,6 +108,7 @@ export class NodeChannels {
         pongTimeout: timing.pongTimeoutMs,
         // Not a child of it: ten thousand of them would cost a dozen megabytes.
         logger,
+        commands,
         loadTasks: () => store.tasks.listForNode(scope, nodeId),
         onDelivered: task => store.tasks.delete(scope, task.taskId),
         onTaskComplete: result => this.#sessions.taskComplete(nodeId, result),
@@ -157,6 +159,9 @@ export class NodeChannels {
     switch (eventType(message)) {
       case 'tasks':
         await Promise.all([this.#sessions.prepare(nodeId), channel.sendTasks()])
+        break
+      case 'commands':
+        await channel.sendCommands()
         break
       case 'deregistered':
         await channel.endSessions(this.#sessions.ofNode(nodeId))

@@ -6,6 +6,7 @@ import type { Logger } from '../logger.ts'
 import type { Scope } from '../store/schema.ts'
 import type { Session } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
+import type { NodeCommands } from './command-channel.ts'
 
 /** Times in milliseconds. */
 export type GatewayTiming = {
@@ -27,6 +28,7 @@ export type GatewayOptions = {
   timing: GatewayTiming
   authority: SessionAuthority
   nodeRoles: OnlineRules
+  commands: NodeCommands
   /** Whether a session ends when the credentials expire that it was started with. AWS lets it run. */
   expiredCredentials: 'let-run' | 'end'
 }

@@ -1,13 +1,14 @@
 import { ec2messagesOperations } from '@sallyport/protocol/api/ec2messages'
 import { operation } from '../../operation.ts'
-import { nodeOfMessage, noSuchMessage } from './message-id.ts'
+import { jobOfMessage, nodeOfMessage } from './message-id.ts'
 
-/** The agent is done with the message. None was delivered here. */
+/** The agent is done with the message, or had it already: it is not to be delivered again. */
 export const deleteMessage = operation({
   input: ec2messagesOperations.DeleteMessage.input,
   callers: ['node'],
   ownNode: nodeOfMessage,
-  run: async (_context, { MessageId }, { nodeId }) => {
-    throw noSuchMessage(nodeId, MessageId)
+  run: async (context, input, { nodeId }) => {
+    await context.commands.accepted(nodeId, await jobOfMessage(context, nodeId, input))
+    return {}
   },
 })

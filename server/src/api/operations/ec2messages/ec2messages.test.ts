@@ -1,5 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { Credentials } from '@sallyport/protocol/aws/sigv4'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type BusMessage, nodeSubject } from '@sallyport/server/bus/bus'
+import type { NewCommand } from '@sallyport/server/commands/commands'
+import { testScope as scope } from '@sallyport/server/store/testing'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { HIDDEN_MS } from '../../delivered-messages.ts'
 import { HOLD_MS } from '../../held-polls.ts'
 import { type ApiForTest, openApi, read } from '../../testing.ts'
 
@@ -36,7 +41,7 @@ const poll = (gone?: AbortSignal) =>
     api.asNode(node),
     gone,
   )
-const held = () => expect.poll(() => api.polls.size).toBe(1)
+const held = () => expect.poll(() => api.polls.size, { timeout: 5_000 }).toBe(1)
 
 describe('GetMessages', () => {
   test('is held open, and answers with an empty list before the agent gives up', async () => {
@@ -71,6 +76,215 @@ describe('GetMessages', () => {
       'ValidationException',
     )
     expect(api.polls.size).toBe(0)
+  })
+})
+
+describe('an agent without a control channel', () => {
+  type Message = Record<'MessageId' | 'Topic' | 'Payload' | 'CreatedDate' | 'PayloadDigest', string>
+  const documentContent = { schemaVersion: '2.2', mainSteps: [{ name: 'say', action: 'aws:runShellScript' }] }
+  let old: string
+  let sent = 0
+
+  beforeEach(async () => {
+    old = await api.node()
+    return () => vi.restoreAllMocks()
+  })
+
+  /** SendCommand */
+  const send = async (nodeIds: readonly string[], more: Partial<NewCommand> = {}) => {
+    const commandId = `55b78ece-7a7f-4198-aaf4-${String(++sent).padStart(12, '0')}`
+    await api.commands.send(
+      {
+        commandId,
+        documentName: 'Say',
+        documentVersion: '1',
+        documentContent,
+        boundParameters: { words: ['hello'] },
+        parameters: {},
+        instanceIds: [...nodeIds],
+        targets: [],
+        comment: '',
+        ownerArn: 'arn:aws:iam::123456789012:user/alice',
+        requestedAt: api.now,
+        timeoutSeconds: 3600,
+        executionMs: 3_600_000,
+        maxConcurrency: '50',
+        maxErrors: '0',
+        settings: {},
+        ...more,
+      },
+      nodeIds.map(nodeId => ({ nodeId, nodeName: '' })),
+    )
+    return commandId
+  }
+  const ask = async (nodeId = old): Promise<Message[]> => {
+    const input = { Destination: nodeId, MessagesRequestId, VisibilityTimeoutInSeconds: 10 }
+    const { body, code } = await call('GetMessages', input, api.asNode(nodeId))
+    expect(code).toBeUndefined()
+    return body.Messages as Message[]
+  }
+  /** A poll that is answered with nothing, when its time is over. */
+  const askInVain = async () => {
+    const answer = ask()
+    await held()
+    await api.clock.play(HOLD_MS)
+    expect(await answer).toEqual([])
+  }
+  const say = (operation: string, MessageId: string, more: object = {}) =>
+    call(operation, { MessageId, ...more }, api.asNode(old))
+  const reply = (messageId: string, documentStatus: string, runtimeStatus: object | null = null) =>
+    say('SendReply', messageId, {
+      Payload: JSON.stringify({ documentStatus, documentTraceOutput: '', runtimeStatus }),
+      ReplyId: '3f1d7b61-5f31-4b0e-9a55-6f6c6fbb1b01',
+      DeliveryOptions: { ExpiresAfter: '1' },
+    })
+  const statusOf = async (commandId: string, nodeId = old) =>
+    (await api.store.invocations.get(scope, commandId, nodeId))?.status
+  const step = {
+    status: 'Success',
+    code: 0,
+    name: 'aws:runShellScript',
+    output: 'hello',
+    standardOutput: 'hello',
+  }
+
+  test('is told of a command while it waits, and everything that it says of it is kept', async () => {
+    const answer = ask()
+    await held()
+    const commandId = await send([old])
+    const [message] = await answer
+    const MessageId = `aws.ssm.${commandId}.${old}`
+    expect(message).toEqual({
+      MessageId,
+      Destination: old,
+      Topic: expect.stringMatching(/^aws\.ssm\.sendCommand/),
+      Payload: expect.any(String),
+      CreatedDate: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      PayloadDigest: createHash('sha256').update(String(message?.Payload)).digest('hex'),
+    })
+    expect(JSON.parse(String(message?.Payload))).toMatchObject({
+      CommandId: commandId,
+      DocumentName: 'Say',
+      DocumentContent: documentContent,
+      Parameters: { words: ['hello'] },
+      CloudWatchOutputEnabled: 'false',
+    })
+    expect(await statusOf(commandId)).toBe('Pending')
+    // control-plane.md 9: in this order.
+    expect((await reply(MessageId, 'InProgress')).status).toBe(200)
+    expect((await say('AcknowledgeMessage', MessageId)).body).toEqual({})
+    expect(await statusOf(commandId)).toBe('InProgress')
+    await reply(MessageId, 'InProgress', { say: step })
+    expect(await reply(MessageId, 'Success', {})).toMatchObject({ status: 200, body: { MessageId } })
+    expect(await statusOf(commandId)).toBe('Success')
+    const [result] = await api.store.stepResults.of(scope, commandId, [old])
+    expect(result).toMatchObject({ stepName: 'say', code: 0, standardOutput: 'hello' })
+    await askInVain()
+  })
+
+  test('is told when it asks later, of ten commands at most, and never again of what it has', async () => {
+    const all = []
+    for (let i = 0; i < 12; i++) all.push(`aws.ssm.${await send([old])}.${old}`)
+    const first = await ask()
+    expect(first.map(({ MessageId }) => MessageId)).toEqual(all.slice(0, 10))
+    const second = await ask()
+    expect(second.map(({ MessageId }) => MessageId)).toEqual(all.slice(10))
+    for (const { MessageId } of [...first, ...second]) await say('AcknowledgeMessage', MessageId)
+    await api.clock.play(HIDDEN_MS)
+    await askInVain()
+  })
+
+  test('is told again of what it does not acknowledge, after ten seconds', async () => {
+    const commandId = await send([old])
+    expect(await ask()).toHaveLength(1)
+    await askInVain()
+    const [again] = await ask()
+    expect(again?.MessageId).toBe(`aws.ssm.${commandId}.${old}`)
+    // It had it already, and says so in its way.
+    expect((await say('DeleteMessage', `aws.ssm.${commandId}.${old}`)).body).toEqual({})
+    await api.clock.play(HIDDEN_MS)
+    await askInVain()
+  })
+
+  test('is told to cancel under an id of its own', async () => {
+    const commandId = await send([old])
+    const MessageId = `aws.ssm.${commandId}.${old}`
+    await ask()
+    await say('AcknowledgeMessage', MessageId)
+    const answer = ask()
+    await held()
+    await api.commands.cancel(commandId)
+    const [cancel] = await answer
+    expect(cancel).toMatchObject({
+      MessageId: expect.stringMatching(/^aws\.ssm\.[0-9a-f-]{36}\.mi-/),
+      Topic: expect.stringMatching(/^aws\.ssm\.cancelCommand/),
+      Payload: JSON.stringify({ CancelMessageId: MessageId }),
+    })
+    const cancelId = String(cancel?.MessageId)
+    expect(cancelId).not.toBe(MessageId)
+    expect((await reply(cancelId, 'InProgress')).status).toBe(200)
+    expect((await say('AcknowledgeMessage', cancelId)).status).toBe(200)
+    expect(await statusOf(commandId)).toBe('Cancelling')
+    await reply(MessageId, 'Cancelled', {})
+    expect(await statusOf(commandId)).toBe('Cancelled')
+    await api.clock.play(HIDDEN_MS)
+    await askInVain()
+  })
+
+  test.each(['NoHandlerExists', 'InternalHandlerException'])(
+    'that says %s has failed for good',
+    async type => {
+      const commandId = await send([old])
+      await ask()
+      const failed = await say('FailMessage', `aws.ssm.${commandId}.${old}`, { FailureType: type })
+      expect(failed).toMatchObject({ status: 200, body: {} })
+      expect(await statusOf(commandId)).toBe('Failed')
+    },
+  )
+
+  test('is told nothing here when it has a control channel', async () => {
+    await send([old])
+    await api.store.nodes.setConnected(scope, old, { epoch: api.now, server: 's', now: api.now })
+    await askInVain()
+    await api.store.nodes.setDisconnected(scope, old, { epoch: api.now, now: api.now })
+    expect(await ask()).toHaveLength(1)
+  })
+
+  test('that says what makes no sense is told so', async () => {
+    const commandId = await send([old])
+    const MessageId = `aws.ssm.${commandId}.${old}`
+    await ask()
+    const answer = await reply(MessageId, 'Finished')
+    expect(answer.code).toBe('ValidationException')
+    expect(answer.message).toBe('Payload: "Finished" is not the status of a command')
+    expect(await statusOf(commandId)).toBe('Pending')
+  })
+
+  test('cannot speak of a command that waits for its turn', async () => {
+    const commandId = await send([other, old], { maxConcurrency: '1' })
+    for (const operation of ['AcknowledgeMessage', 'DeleteMessage']) {
+      const { code } = await say(operation, `aws.ssm.${commandId}.${old}`)
+      expect(code, operation).toBe('InvalidMessageIdException')
+    }
+    expect((await reply(`aws.ssm.${commandId}.${old}`, 'Success')).code).toBe('InvalidMessageIdException')
+    expect(await statusOf(commandId)).toBe('Pending')
+  })
+
+  test('that has gone is looked after no more', async () => {
+    const caller = new AbortController()
+    const input = { Destination: old, MessagesRequestId }
+    const answer = call('GetMessages', input, api.asNode(old), caller.signal)
+    await held()
+    const owed = vi.spyOn(api.commands, 'owed')
+    const event: BusMessage = { type: 'commands' }
+    await api.bus.publish(nodeSubject(scope, old), event)
+    await expect.poll(() => owed.mock.calls.length).toBe(1)
+    await api.bus.publish(nodeSubject(scope, old), { type: 'tasks' })
+    caller.abort()
+    await answer
+    await api.bus.publish(nodeSubject(scope, old), event)
+    const [, until] = [await api.commands.owed(old), owed.mock.calls.length]
+    expect(until).toBe(2)
   })
 })
 

@@ -1,13 +1,20 @@
 import { ec2messagesOperations } from '@sallyport/protocol/api/ec2messages'
 import { operation } from '../../operation.ts'
-import { nodeOfMessage, noSuchMessage } from './message-id.ts'
+import { jobOfMessage, nodeOfMessage } from './message-id.ts'
 
-/** The agent cannot handle the message. None was delivered here. */
+const REASONS = {
+  NoHandlerExists: 'The agent has nothing that handles such a message.',
+  InternalHandlerException: 'The agent could not handle the message.',
+} as const
+
+/** The agent cannot handle the message: no other try will go better, so the failure is given as the code, which is final. */
 export const failMessage = operation({
   input: ec2messagesOperations.FailMessage.input,
   callers: ['node'],
   ownNode: nodeOfMessage,
-  run: async (_context, { MessageId }, { nodeId }) => {
-    throw noSuchMessage(nodeId, MessageId)
+  run: async (context, input, { nodeId }) => {
+    const job = await jobOfMessage(context, nodeId, input)
+    await context.commands.refused(nodeId, job, input.FailureType, REASONS[input.FailureType])
+    return {}
   },
 })

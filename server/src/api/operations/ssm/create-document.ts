@@ -1,20 +1,21 @@
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
+import type { CreateDocumentInput } from '@sallyport/protocol/api/ssm-documents'
 import { AwsError } from '@sallyport/protocol/aws/error'
-import { parseSessionDocument } from '@sallyport/server/documents/validate'
+import { checkSize } from '@sallyport/server/documents/content-format'
+import { contentHash } from '@sallyport/server/documents/content-hash'
 import { requestTagConditions } from '@sallyport/server/iam/tag-conditions'
 import { StoreError } from '@sallyport/server/store/errors'
 import { operation } from '../../operation.ts'
 import { documentResource } from '../../resources.ts'
-import { contentHash, describeDocument, findDocument } from './documents.ts'
+import { checkContent, describeDocument, findDocument } from './documents.ts'
 import { mergeTags } from './tags.ts'
 
 /** control-plane.md 22 */
-export const MAXIMUM_DOCUMENT_SIZE = 64 * 1024
 export const MAXIMUM_DOCUMENTS = 500
 const DEFAULT_TYPE = 'Command'
 const RESERVED = /^(aws-|amazon|amzn)/i
 
-/** Session documents, the account's preferences among them. */
+/** Command documents, and session documents with the account's preferences among them. */
 export const createDocument = operation({
   input: ssmOperations.CreateDocument.input,
   callers: ['person'],
@@ -35,14 +36,9 @@ export const createDocument = operation({
         'ValidationException',
         `Names that begin with aws-, amazon or amzn are reserved: ${name}`,
       )
-    if (DocumentType !== 'Session' || DocumentFormat !== 'JSON') {
-      throw new AwsError(
-        'InvalidDocumentContent',
-        `Only documents of type Session in JSON can be created so far (--document-type Session), not ${DocumentType} in ${DocumentFormat}.`,
-      )
-    }
+    refuseParts(input)
     checkSize(content)
-    parseSessionDocument(content)
+    checkContent(DocumentType, content, DocumentFormat)
     const tags = mergeTags([], input.Tags ?? [])
     const present = await store.documents.list(scope, {}, { limit: MAXIMUM_DOCUMENTS })
     if (present.items.length >= MAXIMUM_DOCUMENTS) {
@@ -60,6 +56,7 @@ export const createDocument = operation({
       await store.documents.create(scope, {
         ...version,
         displayName: input.DisplayName ?? null,
+        targetType: input.TargetType ?? null,
         versionName: input.VersionName ?? null,
       })
     } catch (error) {
@@ -76,7 +73,10 @@ export const createDocument = operation({
   },
 })
 
-export function checkSize(content: string): void {
-  if (Buffer.byteLength(content) <= MAXIMUM_DOCUMENT_SIZE) return
-  throw new AwsError('MaxDocumentSizeExceeded', `A document has at most ${MAXIMUM_DOCUMENT_SIZE / 1024} KB.`)
+/** What would be promised and not done. */
+function refuseParts({ Attachments = [], Requires = [] }: CreateDocumentInput): void {
+  if (Attachments.length > 0)
+    throw new AwsError('ValidationException', 'Attachments are not supported: have the document fetch them.')
+  if (Requires.length > 0)
+    throw new AwsError('ValidationException', 'Requires is not supported: documents do not depend on others.')
 }

@@ -3,15 +3,16 @@ import { kindOfNode, nodeResourceTypes } from '@sallyport/server/store/node-filt
 import type { OperationContext } from '../../operation.ts'
 
 /**
- * The node's control channel closes, its sessions end, it loses what belongs to it, and it gets no more credentials
- * (control-plane.md 23). False if there is no such node registered.
+ * The node's control channel closes, its sessions end, its commands fail, it loses what belongs to it, and it gets no
+ * more credentials (control-plane.md 23). False if there is no such node registered.
  */
 export async function deregisterNode(context: OperationContext, nodeId: string): Promise<boolean> {
-  const { store, scope, now, bus } = context
+  const { store, scope, now, bus, commands } = context
   if (!(await store.nodes.deregister(scope, nodeId, now))) return false
   // First whoever has its channels, who can tell the node about its sessions.
   await bus.publish(nodeSubject(scope, nodeId), { type: 'deregistered' })
   await endSessions(context, nodeId)
+  await commands.nodeGone(nodeId)
   await store.profileAssociations.removeForNode(scope, nodeId)
   await store.tags.clear(scope, nodeResourceTypes[kindOfNode(nodeId)], nodeId)
   for (const task of await store.tasks.listForNode(scope, nodeId)) {

@@ -118,7 +118,7 @@ function addFilter(filters: NodeFilters, key: string, values: string[]): NodeFil
   }
 }
 
-type ListFilter = Exclude<keyof NodeFilters, 'connected' | 'tags' | 'includeDeregistered'>
+type ListFilter = Exclude<keyof NodeFilters, 'connected' | 'tags' | 'tagKeys' | 'includeDeregistered'>
 
 /** What both the values so far and these allow; undefined if that is nothing. */
 function narrow(filters: NodeFilters, name: ListFilter, values: readonly string[]): NodeFilters | undefined {

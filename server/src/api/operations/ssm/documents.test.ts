@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { amazonCommandDocuments } from '@sallyport/server/documents/amazon-command-documents'
 import { amazonSessionDocuments } from '@sallyport/server/documents/session-documents'
 import { testScope as scope } from '@sallyport/server/store/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -42,6 +43,7 @@ describe('a document', () => {
       PlatformTypes: ['Windows', 'Linux', 'MacOS'],
       DisplayName: 'Made',
       VersionName: 'v1',
+      Sha1: createHash('sha1').update(Content).digest('hex'),
       Hash: createHash('sha256').update(Content).digest('hex'),
       HashType: 'Sha256',
       Status: 'Active',
@@ -66,7 +68,9 @@ describe('a document', () => {
       ['a b', {}, 'ValidationException'],
       ['new', { DocumentType: 'Command' }, 'InvalidDocumentContent'],
       ['new', { DocumentType: undefined }, 'InvalidDocumentContent'],
-      ['new', { DocumentFormat: 'YAML' }, 'InvalidDocumentContent'],
+      ['new', { DocumentType: 'Automation' }, 'InvalidDocumentContent'],
+      ['new', { DocumentFormat: 'YAML', Content: 'a: b: c' }, 'InvalidDocumentContent'],
+      ['new', { Attachments: [{ Key: 'SourceUrl', Values: ['x'] }] }, 'ValidationException'],
       ['new', { Content: '{' }, 'InvalidDocumentContent'],
       ['new', { Content: '{}' }, 'InvalidDocumentSchemaVersion'],
       ['new', { Content: content({ description: 'x'.repeat(64 * 1024) }) }, 'MaxDocumentSizeExceeded'],
@@ -148,7 +152,6 @@ describe("Amazon's documents", () => {
     )
     expect(await api.code('GetDocument', { Name, DocumentVersion: '2' })).toBe('InvalidDocumentVersion')
     expect(await api.code('GetDocument', { Name, VersionName: 'x' })).toBe('InvalidDocumentVersion')
-    expect(await api.code('GetDocument', { Name, DocumentFormat: 'YAML' })).toBe('ValidationException')
     expect(await api.code('GetDocument', { Name: 'constructor' })).toBe('InvalidDocument')
   })
 })
@@ -160,7 +163,9 @@ describe('ListDocuments', () => {
     })
     return (found.DocumentIdentifiers as Array<{ Name: string }>).map(({ Name }) => Name)
   }
-  const amazon = Object.keys(amazonSessionDocuments).sort()
+  const sessions = Object.keys(amazonSessionDocuments).sort()
+  const commands = Object.keys(amazonCommandDocuments).sort()
+  const amazon = [...commands, ...sessions].sort()
 
   test('lists all, by name, page by page', async () => {
     const own = ['list-a', 'list-b', 'zz-last']
@@ -185,10 +190,11 @@ describe('ListDocuments', () => {
     expect(await names(['Owner', 'Self'], ['Name', 'list-'])).toEqual(['list-a', 'list-b'])
     expect(await names(['Name', 'list-a', 'zz'])).toEqual(['list-a', 'zz-last'])
     expect(await names(['SearchKeyword', 'SSH'])).toEqual(['AWS-StartSSHSession'])
-    expect(await names(['DocumentType', 'Command'])).toEqual([])
+    expect(await names(['DocumentType', 'Command'])).toEqual(commands)
     expect(await names(['DocumentType', 'Session'], ['PlatformTypes', 'Linux'], ['Owner', 'Amazon'])).toEqual(
-      amazon,
+      sessions,
     )
+    expect(await names(['Name', 'AWS-Run'], ['PlatformTypes', 'Windows'])).not.toContain('AWS-RunShellScript')
     const older = await api.ok('ListDocuments', { DocumentFilterList: [{ key: 'Name', value: 'zz' }] })
     expect(older.DocumentIdentifiers).toHaveLength(1)
     expect(await api.code('ListDocuments', { Filters: [{ Key: 'Colour', Values: ['x'] }] })).toBe(
@@ -196,6 +202,130 @@ describe('ListDocuments', () => {
     )
     expect(await api.code('ListDocuments', { NextToken: '!' })).toBe('InvalidNextToken')
   })
+})
+
+describe('a command document', () => {
+  const yaml = (line: string) => `# how it is done
+schemaVersion: "2.2"
+description: Says ${line}
+parameters:
+  info: {type: StringMap, default: {a: b}}
+mainSteps:
+- {action: aws:runShellScript, name: say, inputs: {runCommand: [echo ${line}]}}
+`
+  const createYaml = (Name: string, more: object = {}) =>
+    api.call('CreateDocument', { Name, Content: yaml('hello'), DocumentFormat: 'YAML', ...more })
+
+  test('is described as what it is, and had in any format', async () => {
+    const { body } = await createYaml('say', { TargetType: '/AWS::EC2::Instance' })
+    expect(body).toMatchObject({
+      DocumentDescription: {
+        DocumentType: 'Command',
+        DocumentFormat: 'YAML',
+        SchemaVersion: '2.2',
+        PlatformTypes: ['Linux', 'MacOS'],
+        TargetType: '/AWS::EC2::Instance',
+        Description: 'Says hello',
+        Parameters: [{ Name: 'info', Type: 'StringMap', DefaultValue: '{"a":"b"}' }],
+        Hash: createHash('sha256').update(yaml('hello')).digest('hex'),
+      },
+    })
+    const get = (more: object) => api.ok('GetDocument', { Name: 'say', ...more })
+    for (const DocumentFormat of ['YAML', 'TEXT']) {
+      expect(await get({ DocumentFormat })).toMatchObject({ Content: yaml('hello'), DocumentFormat })
+    }
+    const json = await get({})
+    expect(json).toMatchObject({ DocumentFormat: 'JSON', DocumentType: 'Command' })
+    expect(JSON.parse(String(json.Content))).toMatchObject({ mainSteps: [{ name: 'say' }] })
+    const amazon = await api.ok('GetDocument', { Name: 'AWS-RunShellScript', DocumentFormat: 'YAML' })
+    expect(amazon).toMatchObject({ DocumentType: 'Command', Content: expect.stringContaining('minItems: 1') })
+  })
+
+  test('stays of its type, in whichever format the next version is', async () => {
+    await createYaml('changing')
+    const Name = 'changing'
+    const change = (Content: string, more: object = {}) =>
+      api.call('UpdateDocument', { Name, Content, ...more })
+    expect((await change(yaml('hello'), { DocumentFormat: 'YAML' })).code).toBe('DuplicateDocumentContent')
+    expect((await change(yaml('again'))).code).toBe('InvalidDocumentContent')
+    expect((await change(content({ description: 'x' }))).code).toBe('InvalidDocumentContent')
+    expect((await change('schemaVersion: "0.3"', { DocumentFormat: 'YAML' })).code).toBe(
+      'InvalidDocumentSchemaVersion',
+    )
+    const { body } = await change(yaml('again'), { DocumentFormat: 'YAML', TargetType: '/' })
+    expect(body).toMatchObject({ DocumentDescription: { DocumentType: 'Command', TargetType: '/' } })
+  })
+
+  test('says by its place what is wrong with it', async () => {
+    const steps = [
+      { action: 'aws:runShellScript', name: 'a', inputs: { runCommand: 'x', timeoutSeconds: 1 } },
+    ]
+    const { code, message } = await api.call('CreateDocument', {
+      Name: 'wrong',
+      Content: JSON.stringify({ schemaVersion: '2.2', mainSteps: steps }),
+    })
+    expect(code).toBe('InvalidDocumentContent')
+    expect(message).toContain('mainSteps[0].inputs.timeoutSeconds must be seconds from 5 to 172800')
+  })
+
+  test('never uses the number of a version again', async () => {
+    const Name = 'numbers'
+    await createYaml(Name)
+    await api.ok('UpdateDocument', { Name, Content: yaml('two'), DocumentFormat: 'YAML' })
+    await api.ok('DeleteDocument', { Name, DocumentVersion: '2' })
+    await api.ok('UpdateDocument', { Name, Content: yaml('three'), DocumentFormat: 'YAML' })
+    const { DocumentVersions } = await api.ok('ListDocumentVersions', { Name })
+    expect(DocumentVersions).toMatchObject([{ DocumentVersion: '3' }, { DocumentVersion: '1' }])
+  })
+})
+
+test('ListDocumentVersions tells of all versions, newest first, page by page', async () => {
+  const Name = 'listed-versions'
+  await create(Name, { VersionName: 'one', DisplayName: 'Listed' })
+  await update(Name, 'two')
+  const first = await api.ok('ListDocumentVersions', { Name, MaxResults: 1 })
+  expect(first.DocumentVersions).toEqual([
+    {
+      Name,
+      DisplayName: 'Listed',
+      DocumentVersion: '2',
+      CreatedDate: api.now / 1000,
+      IsDefaultVersion: false,
+      DocumentFormat: 'JSON',
+      Status: 'Active',
+    },
+  ])
+  const { DocumentVersions, NextToken } = await api.ok('ListDocumentVersions', {
+    Name,
+    NextToken: first.NextToken,
+  })
+  expect(DocumentVersions).toMatchObject([
+    { DocumentVersion: '1', VersionName: 'one', IsDefaultVersion: true },
+  ])
+  expect(NextToken).toBeUndefined()
+  expect(await api.ok('ListDocumentVersions', { Name: 'AWS-RunShellScript' })).toMatchObject({
+    DocumentVersions: [{ DocumentVersion: '1', IsDefaultVersion: true }],
+  })
+  expect(await api.code('ListDocumentVersions', { Name: 'nope' })).toBe('InvalidDocument')
+  expect(await api.code('ListDocumentVersions', { Name, NextToken: '!' })).toBe('InvalidNextToken')
+})
+
+test('documents are found by their tags, target types and words', async () => {
+  const found = async (Key: string, ...Values: string[]) => {
+    const { DocumentIdentifiers } = await api.ok('ListDocuments', { Filters: [{ Key, Values }] })
+    return (DocumentIdentifiers as Array<{ Name: string }>).map(({ Name }) => Name)
+  }
+  await create('found-a', { Tags: [{ Key: 'Team', Value: 'red' }], TargetType: '/AWS::S3::Bucket' })
+  await create('found-b', { Tags: [{ Key: 'Team', Value: 'blue' }], DisplayName: 'Zanzibar' })
+  await create('found-c', { Content: content({ description: 'about ZANZIBAR' }) })
+  expect(await found('tag:Team', 'red')).toEqual(['found-a'])
+  expect(await found('tag:Team', 'red', 'blue')).toEqual(['found-a', 'found-b'])
+  expect(await found('tag:Team', 'green')).toEqual([])
+  expect(await found('TargetType', '/AWS::S3::Bucket')).toEqual(['found-a'])
+  expect(await found('SearchKeyword', 'zanzi')).toEqual(['found-b', 'found-c'])
+  expect(await api.code('ListDocuments', { Filters: [{ Key: 'tag:', Values: ['x'] }] })).toBe(
+    'InvalidFilterKey',
+  )
 })
 
 test('no account has more documents than can be listed', async () => {

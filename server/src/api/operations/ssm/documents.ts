@@ -1,17 +1,30 @@
-import { createHash } from 'node:crypto'
 import type {
   DocumentDescription,
+  DocumentFormat,
   DocumentIdentifier,
   DocumentParameter,
+  DocumentType,
 } from '@sallyport/protocol/api/ssm-documents'
 import { toTimestamp } from '@sallyport/protocol/api/ssm-types'
 import { AwsError } from '@sallyport/protocol/aws/error'
-import { amazonDocument, documentName } from '@sallyport/server/documents/document-name'
-import { amazonSessionDocuments, type SessionDocument } from '@sallyport/server/documents/session-documents'
-import type { StoredDocument, VersionSelector } from '@sallyport/server/store/documents'
+import { versionSelector } from '@sallyport/server/documents/command-document'
+import type { CommandDocument, CommandParameter } from '@sallyport/server/documents/command-schema'
+import { readContent } from '@sallyport/server/documents/content-format'
+import { contentHash, contentSha1 } from '@sallyport/server/documents/content-hash'
+import {
+  type AmazonDocument,
+  amazonContent,
+  amazonDocument,
+  amazonDocumentNames,
+  documentName,
+} from '@sallyport/server/documents/document-name'
+import { ALL_PLATFORMS, platformsOf } from '@sallyport/server/documents/platforms'
+import type { SessionDocument } from '@sallyport/server/documents/session-documents'
+import { parseSessionDocument } from '@sallyport/server/documents/validate'
+import { parseCommandDocument } from '@sallyport/server/documents/validate-command'
+import type { StoredDocument } from '@sallyport/server/store/documents'
 import type { OperationContext } from '../../operation.ts'
 
-const PLATFORMS = ['Windows', 'Linux', 'MacOS']
 /** Amazon's documents are part of the program; they have no history of their own. */
 const AMAZON_CREATED = Date.UTC(2026, 0, 1)
 /** The quota of versions of a document (control-plane.md 22). */
@@ -22,19 +35,20 @@ export type FoundDocument = StoredDocument & { owner: string; latestVersion: num
 
 /** Amazon's documents as rows, in the order of their names. */
 export function amazonDocuments(): FoundDocument[] {
-  return Object.entries(amazonSessionDocuments)
-    .map(([name, document]) => amazonRow(name, document))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
+  return amazonDocumentNames.flatMap(name => {
+    const document = amazonDocument(name)
+    return document === undefined ? [] : [amazonRow(name, document)]
+  })
 }
 
-function amazonRow(name: string, document: SessionDocument): FoundDocument {
-  const content = JSON.stringify(document, null, 2)
+function amazonRow(name: string, document: AmazonDocument): FoundDocument {
+  const content = amazonContent(document)
   return {
     accountId: '',
     region: '',
     name,
     version: 1,
-    documentType: 'Session',
+    documentType: document.type,
     documentFormat: 'JSON',
     content,
     hash: contentHash(content),
@@ -50,8 +64,21 @@ function amazonRow(name: string, document: SessionDocument): FoundDocument {
   }
 }
 
-export function contentHash(content: string): string {
-  return createHash('sha256').update(content).digest('hex')
+/** Throws what is wrong with the content of a document of this type, or that there are none of this type. */
+export function checkContent(type: string, content: string, format: string): void {
+  switch (type) {
+    case 'Session':
+      parseSessionDocument(content, format)
+      return
+    case 'Command':
+      parseCommandDocument(content, format)
+      return
+    default:
+      throw new AwsError(
+        'InvalidDocumentContent',
+        `Documents of type ${type} are not supported; there are Command and Session documents (--document-type Command).`,
+      )
+  }
 }
 
 /**
@@ -70,14 +97,14 @@ export async function findDocument(
   }
   const amazon = amazonDocument(name)
   if (amazon !== undefined) {
-    const selector = readVersion(version)
+    const selector = versionSelector(version)
     if (versionName !== undefined) throw noVersion(name, versionName)
     if (typeof selector === 'number' && selector !== 1) throw noVersion(name, version)
     return amazonRow(name, amazon)
   }
   const named =
     versionName === undefined ? undefined : await versionNamed({ store, scope }, name, versionName)
-  const selector = named?.version ?? readVersion(version)
+  const selector = named?.version ?? versionSelector(version)
   const [found, latest, standard] = await Promise.all([
     store.documents.get(scope, name, selector),
     store.documents.get(scope, name, '$LATEST'),
@@ -94,9 +121,17 @@ export async function findDocument(
   }
 }
 
-function readVersion(version: string | undefined): VersionSelector {
-  if (version === undefined || version === '$DEFAULT') return '$DEFAULT'
-  return version === '$LATEST' ? '$LATEST' : Number(version)
+/** The same of a document that is the account's. `doing` is what cannot be done to Amazon's, such as "changed". */
+export async function findOwnDocument(
+  context: OperationContext,
+  name: string,
+  doing: string,
+  version?: string,
+  versionName?: string,
+): Promise<FoundDocument> {
+  const document = await findDocument(context, name, version, versionName)
+  if (document.owner !== 'Amazon') return document
+  throw new AwsError('InvalidDocumentOperation', `${name} is owned by Amazon and cannot be ${doing}.`)
 }
 
 /** The version of a document that carries a version name. */
@@ -119,41 +154,48 @@ export function identifyDocument(document: FoundDocument): DocumentIdentifier {
     Owner: document.owner,
     CreatedDate: toTimestamp(document.createdAt),
     DocumentVersion: String(document.version),
-    DocumentType: 'Session',
-    DocumentFormat: 'JSON',
+    DocumentType: document.documentType as DocumentType,
+    DocumentFormat: document.documentFormat as DocumentFormat,
     SchemaVersion: contentOf(document).schemaVersion,
-    PlatformTypes: PLATFORMS,
+    PlatformTypes: platformTypes(document),
     DisplayName: document.displayName ?? undefined,
     VersionName: document.versionName ?? undefined,
     TargetType: document.targetType ?? undefined,
   }
 }
 
+/** A session document tells agents of all platforms what to do, if only that they cannot. */
+export function platformTypes(document: FoundDocument): readonly string[] {
+  const content = contentOf(document)
+  return 'sessionType' in content ? ALL_PLATFORMS : platformsOf(content)
+}
+
 export function describeDocument(document: FoundDocument): DocumentDescription {
   const { description, parameters } = contentOf(document)
   return {
     ...identifyDocument(document),
+    Sha1: contentSha1(document.content),
     Hash: document.hash,
     HashType: 'Sha256',
     Status: 'Active',
     Description: description,
-    Parameters:
-      parameters &&
-      Object.entries(parameters).map(([name, parameter]): DocumentParameter => {
-        const { default: value, type } = parameter
-        return {
-          Name: name,
-          Type: type,
-          Description: parameter.description,
-          DefaultValue:
-            value === undefined ? undefined : typeof value === 'string' ? value : JSON.stringify(value),
-        }
-      }),
+    Parameters: parameters && Object.entries(parameters).map(describeParameter),
     LatestVersion: String(document.latestVersion),
     DefaultVersion: String(document.defaultVersion),
   }
 }
 
-function contentOf(document: StoredDocument): SessionDocument {
-  return JSON.parse(document.content) as SessionDocument
+function describeParameter([name, parameter]: [string, CommandParameter]): DocumentParameter {
+  const { default: value, type, description } = parameter
+  return {
+    Name: name,
+    Type: type,
+    Description: description,
+    DefaultValue: value === undefined || typeof value === 'string' ? value : JSON.stringify(value),
+  }
+}
+
+/** What was checked when it was stored. */
+export function contentOf({ documentFormat, content }: StoredDocument): SessionDocument | CommandDocument {
+  return readContent(documentFormat, content) as unknown as SessionDocument | CommandDocument
 }

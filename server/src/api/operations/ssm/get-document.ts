@@ -1,6 +1,6 @@
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import { toTimestamp } from '@sallyport/protocol/api/ssm-types'
-import { AwsError } from '@sallyport/protocol/aws/error'
+import { convertContent } from '@sallyport/server/documents/content-format'
 import { operation } from '../../operation.ts'
 import { documentCheck } from '../../resource-conditions.ts'
 import { findDocument } from './documents.ts'
@@ -10,12 +10,6 @@ export const getDocument = operation({
   callers: ['person', 'node'],
   access: async (input, context) => ({ all: [await documentCheck(context, input.Name)] }),
   run: async (context, { Name, DocumentVersion, VersionName, DocumentFormat = 'JSON' }) => {
-    if (DocumentFormat !== 'JSON') {
-      throw new AwsError(
-        'ValidationException',
-        `Session documents are JSON; they cannot be had as ${DocumentFormat}.`,
-      )
-    }
     const document = await findDocument(context, Name, DocumentVersion, VersionName)
     return {
       Name: document.name,
@@ -24,9 +18,9 @@ export const getDocument = operation({
       VersionName: document.versionName ?? undefined,
       DocumentVersion: String(document.version),
       Status: 'Active',
-      Content: document.content,
+      Content: convertContent(document.documentFormat, document.content, DocumentFormat),
       DocumentType: document.documentType,
-      DocumentFormat: 'JSON',
+      DocumentFormat,
     }
   },
 })

@@ -1,8 +1,8 @@
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
-import type { ListDocumentsInput } from '@sallyport/protocol/api/ssm-documents'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import { type OperationContext, operation } from '../../operation.ts'
 import { MAXIMUM_DOCUMENTS } from './create-document.ts'
+import { factsFor, filterHolds, readFilters } from './document-filters.ts'
 import { amazonDocuments, type FoundDocument, identifyDocument } from './documents.ts'
 
 const DEFAULT_PAGE = 50
@@ -16,8 +16,11 @@ export const listDocuments = operation({
     const all = [...amazonDocuments(), ...(await ownDocuments(context))].sort((a, b) =>
       a.name < b.name ? -1 : 1,
     )
+    const facts = await factsFor(context, filters, all)
     const after = readToken(input.NextToken)
-    const rest = all.filter(document => document.name > after && filters.every(filter => filter(document)))
+    const rest = all.filter(
+      document => document.name > after && filters.every(filter => filterHolds(filter, document, facts)),
+    )
     const page = rest.slice(0, input.MaxResults ?? DEFAULT_PAGE)
     const last = page.at(-1)
     return {
@@ -35,41 +38,6 @@ async function ownDocuments({ store, scope }: OperationContext): Promise<FoundDo
     latestVersion: document.version,
     defaultVersion: document.version,
   }))
-}
-
-type Filter = (document: FoundDocument) => boolean
-
-function readFilters(input: ListDocumentsInput): Filter[] {
-  return [
-    ...(input.DocumentFilterList ?? []).map(({ key, value }) => filterOf(key, [value])),
-    ...(input.Filters ?? []).map(({ Key = '', Values = [] }) => filterOf(Key, [...Values])),
-  ]
-}
-
-function filterOf(key: string, values: string[]): Filter {
-  switch (key) {
-    case 'Name':
-      return document => values.some(value => document.name.startsWith(value))
-    case 'Owner':
-      return document => values.some(value => ownerMatches(document.owner, value))
-    case 'DocumentType':
-      return document => values.includes(document.documentType)
-    case 'PlatformTypes':
-      return () => values.some(value => ['Windows', 'Linux', 'MacOS'].includes(value))
-    case 'SearchKeyword':
-      return document => values.some(value => document.name.toLowerCase().includes(value.toLowerCase()))
-    default:
-      throw new AwsError(
-        'InvalidFilterKey',
-        `'${key}' is not a filter. Filters are Name, Owner, DocumentType, PlatformTypes and SearchKeyword.`,
-      )
-  }
-}
-
-function ownerMatches(owner: string, value: string): boolean {
-  if (value === 'All') return true
-  if (value === 'Amazon' || value === 'Public') return owner === 'Amazon'
-  return (value === 'Self' || value === 'Private') && owner !== 'Amazon'
 }
 
 function readToken(token: string | undefined): string {

@@ -56,7 +56,7 @@ test('there are no tags on what does not exist, or cannot have any', async () =>
     ['ManagedInstance', gone, 'InvalidResourceId'],
     ['Document', 'nope', 'InvalidResourceId'],
     ['Document', 'AWS-StartSSHSession', 'InvalidResourceId'],
-    ['Parameter', '/x', 'InvalidResourceType'],
+    ['Parameter', '/x', 'InvalidResourceId'],
     ['Toaster', 'x', 'ValidationException'],
   ]
   for (const [ResourceType, ResourceId, code] of cases) {

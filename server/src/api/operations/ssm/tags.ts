@@ -7,6 +7,7 @@ import type { Tag } from '@sallyport/server/store/tags'
 import type { OperationContext } from '../../operation.ts'
 import { documentCheck, nodeCheck } from '../../resource-conditions.ts'
 import { instanceCheck } from '../ec2/instances.ts'
+import { parameterCheck } from './parameters.ts'
 
 const MAXIMUM_TAGS = 50
 /** control-plane.md 23 */
@@ -69,6 +70,8 @@ export async function taggableCheck(
       return await nodeCheck(context, id, conditions)
     case 'Document':
       return await documentCheck(context, id, conditions)
+    case 'Parameter':
+      return await parameterCheck(context, id, conditions)
     default:
       return { resource: '*', conditions }
   }
@@ -93,10 +96,15 @@ export async function checkTaggable(
         throw new AwsError('InvalidResourceId', `There is no document ${id} of this account.`)
       }
       return
+    case 'Parameter':
+      if ((await store.parameters.get(scope, id)) === undefined) {
+        throw new AwsError('InvalidResourceId', `There is no parameter ${id}.`)
+      }
+      return
     default:
       throw new AwsError(
         'InvalidResourceType',
-        `Resources of type ${type} cannot be tagged here; ManagedInstance and Document can.`,
+        `Resources of type ${type} cannot be tagged here; ManagedInstance, Document and Parameter can.`,
       )
   }
 }

@@ -1,10 +1,17 @@
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import { AwsError } from '@sallyport/protocol/aws/error'
-import { parseSessionDocument } from '@sallyport/server/documents/validate'
+import { checkSize } from '@sallyport/server/documents/content-format'
+import { contentHash } from '@sallyport/server/documents/content-hash'
 import { operation } from '../../operation.ts'
 import { documentCheck } from '../../resource-conditions.ts'
-import { checkSize } from './create-document.ts'
-import { contentHash, describeDocument, findDocument, MAXIMUM_VERSIONS, versionNamed } from './documents.ts'
+import {
+  checkContent,
+  describeDocument,
+  findDocument,
+  findOwnDocument,
+  MAXIMUM_VERSIONS,
+  versionNamed,
+} from './documents.ts'
 
 /** Adds a version; it becomes the default only by UpdateDocumentDefaultVersion (control-plane.md 22). */
 export const updateDocument = operation({
@@ -12,10 +19,9 @@ export const updateDocument = operation({
   callers: ['person'],
   access: async (input, context) => ({ all: [await documentCheck(context, input.Name)] }),
   changesAccess: true,
-  run: async (context, { Name: name, Content: content, DocumentVersion, VersionName, DisplayName }) => {
-    const latest = await findDocument(context, name, '$LATEST')
-    if (latest.owner === 'Amazon')
-      throw new AwsError('InvalidDocumentOperation', `${name} is owned by Amazon and cannot be changed.`)
+  run: async (context, input) => {
+    const { Name: name, Content: content, DocumentVersion, VersionName, DocumentFormat = 'JSON' } = input
+    const latest = await findOwnDocument(context, name, 'changed', '$LATEST')
     if (
       DocumentVersion !== undefined &&
       DocumentVersion !== '$LATEST' &&
@@ -27,7 +33,12 @@ export const updateDocument = operation({
       )
     }
     checkSize(content)
-    parseSessionDocument(content)
+    if ((input.Attachments ?? []).length > 0)
+      throw new AwsError(
+        'ValidationException',
+        'Attachments are not supported: have the document fetch them.',
+      )
+    checkContent(latest.documentType, content, DocumentFormat)
     const hash = contentHash(content)
     if (hash === latest.hash)
       throw new AwsError('DuplicateDocumentContent', 'The content is the same as that of the latest version.')
@@ -45,12 +56,13 @@ export const updateDocument = operation({
     }
     const stored = await context.store.documents.put(context.scope, {
       name,
-      documentType: 'Session',
-      documentFormat: 'JSON',
+      documentType: latest.documentType,
+      documentFormat: DocumentFormat,
       content,
       hash,
       createdAt: context.now,
-      displayName: DisplayName ?? latest.displayName,
+      displayName: input.DisplayName ?? latest.displayName,
+      targetType: input.TargetType ?? latest.targetType,
       versionName: VersionName ?? null,
     })
     return {
