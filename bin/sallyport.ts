@@ -9,6 +9,9 @@ Reach machines that accept no inbound connection, through a server of your own.
   agent                  register a machine, run its agent, look for what keeps it offline
   connect <node>         open a shell on a node, by its id or name
   exec <node> -- ...     run one command on a node
+  run <targets> -- ...   run a command on many nodes, with progress and results
+  commands               list the commands that were run
+  command show <id>      what became of one; also: command output, command cancel
   forward <node> <port>  make a port of a node a port of this machine
   ssh-proxy <node>       for ssh's ProxyCommand
   doctor [node]          look for whatever keeps you from a shell on a node
@@ -32,6 +35,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
     case 'server':
       return (await import('@sallyport/server/main')).runServer(rest)
     case 'agent':
+      await (await import('@sallyport/agent/update/hand-over')).handOver(rest)
       return (await import('@sallyport/agent/main')).runAgent(rest)
     case '--version':
     case '-V':

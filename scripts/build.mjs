@@ -1,6 +1,7 @@
 // Bundles the programs into dist/ and writes their launchers. Run from anywhere: node scripts/build.mjs
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -58,6 +59,9 @@ while [ -L "$self" ]; do
 done
 folder=\${self%/*}`
 
+const matches = (pattern, name) =>
+  pattern.endsWith('/*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern
+
 const startNode = entry => `node=\${SALLYPORT_NODE:-node}
 if ! command -v "$node" >/dev/null 2>&1; then
   echo "\${0##*/}: '$node' was not found. Install Node.js 20.19 or newer, or set SALLYPORT_NODE to its path." >&2
@@ -86,6 +90,27 @@ for (const [name, parts] of Object.entries(launchers)) {
   writeFileSync(path, `${parts.join('\n')}\n`)
   chmodSync(path, 0o755)
 }
+
+// What an agent that updates itself has to have already: it gets these files from its server.
+const { version, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const { dependencies } = JSON.parse(readFileSync(join(root, 'agent/package.json'), 'utf8'))
+const packages = Object.entries(dependencies).filter(([name]) =>
+  external.some(pattern => matches(pattern, name)),
+)
+const builtFiles = readdirSync(dist, { recursive: true, withFileTypes: true })
+  .filter(entry => entry.isFile())
+  .map(entry => join(entry.parentPath, entry.name))
+  .sort()
+const digest = createHash('sha256')
+for (const file of builtFiles) digest.update(`${relative(dist, file)}\0`).update(readFileSync(file))
+const description = {
+  // Another one with every change.
+  ReleaseId: digest.digest('hex'),
+  Version: version,
+  Node: engines.node.replace('>=', ''),
+  Packages: Object.fromEntries(packages),
+}
+writeFileSync(join(dist, 'release.json'), `${JSON.stringify(description, undefined, 2)}\n`)
 
 const outputs = Object.entries(metafile.outputs)
 const kilobytes = bytes => `${(bytes / 1024).toFixed(0).padStart(6)} KB`

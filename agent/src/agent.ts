@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import {
   decodeSessionTask,
   encodeAgentSessions,
@@ -16,6 +17,10 @@ import type { Connection } from '@sallyport/protocol/transport/transport'
 import { newUuid } from '@sallyport/protocol/uuid'
 import { AGENT_COMPATIBILITY_VERSION } from '@sallyport/protocol/versions'
 import { ApiFailure } from './api-failure.ts'
+import { Commands } from './commands/commands.ts'
+import type { UpdateOutcome } from './commands/document-request.ts'
+import { bootId, rebootMachine } from './commands/reboot.ts'
+import { runDocument } from './commands/run-document.ts'
 import type { AgentConfig } from './config.ts'
 import { ControlPlane } from './control-plane.ts'
 import type { Log } from './log.ts'
@@ -23,6 +28,8 @@ import { Session } from './sessions/session.ts'
 import type { Registration } from './state.ts'
 import { describeSystem, platformType } from './system.ts'
 import { TaskResults } from './task-results.ts'
+import { runningRelease } from './update/hand-over.ts'
+import { updateAgent, type WantedVersion } from './update/update.ts'
 
 /** How often the node reports itself while connected (control-plane.md 8.3). */
 const REPORT_INTERVAL = 5 * 60_000
@@ -51,12 +58,20 @@ export class Agent {
   readonly #options: AgentOptions
   readonly #server: ControlPlane
   readonly #results: TaskResults
+  readonly #commands: Commands
   readonly #sessions = new Map<string, Session>()
   #connection: Connection | undefined
   readonly #timers = new Set<NodeJS.Timeout>()
   #liveness: Liveness | undefined
   #stopped = false
   #attempt = 0
+  /** Its program was replaced: it starts anew once nothing runs in it. */
+  #replaced = false
+  /** Whoever runs it shall start it anew. */
+  restart: () => void = () => {}
+  readonly wantsRestart = new Promise<undefined>(resolve => {
+    this.restart = () => resolve(undefined)
+  })
   /** Why the server did not let the node be online when it was last asked. */
   #refused: string | undefined
 
@@ -64,6 +79,40 @@ export class Agent {
     this.#options = options
     this.#server = new ControlPlane(options.registration, options.config.env)
     this.#results = new TaskResults(options.registration.instanceId)
+    const { config, registration, log } = options
+    this.#commands = new Commands({
+      directory: join(config.stateDirectory, 'commands'),
+      limits: config.commands,
+      nodeId: registration.instanceId,
+      region: registration.region,
+      run: runDocument,
+      server: this.#server,
+      reboot: () => rebootMachine(config.rebootCommand),
+      update: wanted => this.#update(wanted),
+      boot: bootId(),
+      clock: nodeClock,
+      log,
+    })
+  }
+
+  async #update(wanted: WantedVersion): Promise<UpdateOutcome> {
+    const { stateDirectory } = this.#options.config
+    const program = runningRelease()?.entry ?? process.argv[1] ?? ''
+    try {
+      const { message, replaced } = await updateAgent(
+        { server: this.#server, stateDirectory, program },
+        wanted,
+      )
+      this.#replaced ||= replaced
+      return { status: 'Success', code: 0, stdout: `${message}\n`, stderr: '' }
+    } catch (error) {
+      return { status: 'Failed', code: 1, stdout: '', stderr: (error as Error).message }
+    }
+  }
+
+  /** Nothing is cut short for it. */
+  #restartIfReplaced(): void {
+    if (this.#replaced && this.#sessions.size === 0 && this.#commands.count === 0) this.restart()
   }
 
   get sessionCount(): number {
@@ -71,15 +120,16 @@ export class Agent {
   }
 
   start(): void {
-    void this.#connect()
+    void this.#commands.start().then(() => this.#connect())
   }
 
   /** Ends every session and the control channel; resolves when their processes are gone. */
   async stop(): Promise<void> {
     this.#stopped = true
-    await Promise.all(
-      [...this.#sessions.values()].map(session => session.end('The agent on the node was stopped.')),
-    )
+    await Promise.all([
+      this.#commands.stop(),
+      ...[...this.#sessions.values()].map(session => session.end('The agent on the node was stopped.')),
+    ])
     this.#clearTimers()
     this.#connection?.close(NORMAL_CLOSE, 'agent stopped')
   }
@@ -173,6 +223,7 @@ export class Agent {
       () => void this.#report().catch(error => this.#options.log('cannot report', { error: error.message })),
     )
     every(RESULT_INTERVAL, () => this.#sendResults())
+    every(RESULT_INTERVAL, () => this.#restartIfReplaced())
     this.#options.log('online', {
       instanceId: this.#options.registration.instanceId,
       endpoint: this.#options.registration.endpoint,
@@ -181,11 +232,13 @@ export class Agent {
     this.#sendResults()
     const sessionIds = [...new Set([...this.#sessions.keys(), ...this.#results.sessionIds])]
     connection.send(encodeAgentSessions(nodeCrypto, Date.now(), sessionIds))
+    this.#commands.connected(frame => connection.send(frame))
   }
 
   #lost(connection: Connection, reason: string): void {
     if (this.#connection !== connection) return
     this.#connection = undefined
+    this.#commands.disconnected()
     this.#clearTimers()
     if (this.#stopped) return
     this.#options.log('control channel lost', { reason })
@@ -223,6 +276,10 @@ export class Agent {
       }
       case MessageType.agentTaskAcknowledge:
         return this.#results.acknowledged(taskAcknowledgePayload.decode(message.payload).MessageId)
+      case MessageType.agentJob:
+        return this.#commands.receive(message)
+      case MessageType.agentJobReplyAck:
+        return this.#commands.acknowledged(message.payload)
       default:
         this.#options.log('ignored a message of unknown type', { messageType: message.messageType })
     }

@@ -2,6 +2,12 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type DestinationRules, readDestinationRules } from './sessions/port/destination-rules.ts'
 
+/** Commands that run at once, and that wait; what comes then is refused, and comes again. */
+export type CommandLimits = { running: number; waiting: number }
+const COMMAND_LIMITS: CommandLimits = { running: 10, waiting: 100 }
+/** As root; with a `SALLYPORT_REBOOT_COMMAND`, that. */
+const REBOOT_COMMAND = ['shutdown', '-r', 'now']
+
 export type AgentConfig = {
   /** Absolute; holds the registration and nothing that is not the agent's own. */
   stateDirectory: string
@@ -9,6 +15,9 @@ export type AgentConfig = {
   asRoot: boolean
   /** Where port sessions may connect to. */
   destinations: DestinationRules
+  commands: CommandLimits
+  /** A program and its arguments, run when a command asks for a reboot. */
+  rebootCommand: readonly string[]
   /** For proxies and locale; read once, here. */
   env: Readonly<Record<string, string | undefined>>
 }
@@ -20,5 +29,13 @@ export function readAgentConfig(
   const asRoot = process.getuid?.() === 0
   const given = options.stateDir ?? env.SALLYPORT_AGENT_STATE_DIR
   const stateDirectory = given ?? (asRoot ? '/var/lib/sallyport-agent' : join(homedir(), '.sallyport-agent'))
-  return { stateDirectory: resolve(stateDirectory), asRoot, destinations: readDestinationRules(env), env }
+  const rebootCommand = env.SALLYPORT_REBOOT_COMMAND?.split(/\s+/).filter(word => word !== '') ?? []
+  return {
+    stateDirectory: resolve(stateDirectory),
+    asRoot,
+    destinations: readDestinationRules(env),
+    commands: COMMAND_LIMITS,
+    rebootCommand: rebootCommand.length > 0 ? rebootCommand : REBOOT_COMMAND,
+    env,
+  }
 }

@@ -35,11 +35,12 @@ export class ControlPlane {
   }
 
   /** An SSM operation. Rejects with `ApiFailure` or the network's error. */
-  async call(operation: string, input: object): Promise<unknown> {
-    const answer = await this.#signed('ssm', '/', input, [
+  async call(operation: string, input: object, timeoutMs = TIMEOUT): Promise<unknown> {
+    const headers: Array<[string, string]> = [
       ['content-type', 'application/x-amz-json-1.1'],
       ['x-amz-target', `AmazonSSM.${operation}`],
-    ])
+    ]
+    const answer = await this.#signed('ssm', '/', input, headers, timeoutMs)
     if (answer.status !== 200) throw this.#failure(operation, answer)
     return JSON.parse(answer.body)
   }
@@ -83,6 +84,7 @@ export class ControlPlane {
     path: string,
     input: object,
     extra: Array<[string, string]>,
+    timeoutMs = TIMEOUT,
   ): Promise<HttpResponse> {
     const body = Buffer.from(JSON.stringify(input))
     const headers: Array<[string, string]> = [['host', this.#endpoint.host], ...extra]
@@ -94,7 +96,7 @@ export class ControlPlane {
       this.#scope(service),
       Date.now(),
     )
-    return await this.#request({ path, headers: [...headers, ...signature], body, timeoutMs: TIMEOUT })
+    return await this.#request({ path, headers: [...headers, ...signature], body, timeoutMs })
   }
 
   #scope(service: string) {

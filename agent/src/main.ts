@@ -10,6 +10,8 @@ import { hideInheritedFromChildren } from './pty/inherited-fds.ts'
 import { register } from './registration.ts'
 import { loadRegistration } from './state.ts'
 import { installUnit, uninstallUnit } from './systemd.ts'
+import { runningRelease, startAnew } from './update/hand-over.ts'
+import { keepRelease } from './update/releases.ts'
 
 const USAGE = `usage: sallyport agent <command> [--state-dir DIR]
 
@@ -32,6 +34,8 @@ const USAGE = `usage: sallyport agent <command> [--state-dir DIR]
 const OK = 0
 const FAILURE = 1
 const USAGE_ERROR = 2
+/** A version of which nobody knows yet whether it works has so long to come online before it starts again. */
+const TRIAL_MS = 180_000
 const STATUS_FILE = 'status.json'
 
 /** `refused` is why the server does not let the node be online. */
@@ -138,16 +142,35 @@ async function runCommand(args: string[]): Promise<number> {
       log('cannot write the status file', { error: (error as Error).message })
     })
   }
-  const agent = new Agent({ config, registration, log, onOnline: report })
+  const release = runningRelease()
+  const proven = (online: boolean, refused?: string) => {
+    report(online, refused)
+    if (!online || release === undefined) return
+    clearTimeout(trial)
+    void keepRelease(config.stateDirectory, release.id)
+  }
+  const agent = new Agent({ config, registration, log, onOnline: proven })
+  const trial = setTimeout(() => release?.onTrial && agent.restart(), TRIAL_MS)
   report(false)
   agent.start()
-  const signal = await new Promise<string>(resolve => {
-    for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(name, resolve)
-  })
-  log('stopping', { signal, sessions: agent.sessionCount })
+  const signal = await Promise.race([agent.wantsRestart, ended()])
+  clearTimeout(trial)
+  log('stopping', { reason: signal ?? 'the agent was updated', sessions: agent.sessionCount })
   await agent.stop()
   await rm(statusFile, { force: true })
+  if (signal === undefined && !startedBySystemd()) await startAnew(config.stateDirectory)
   return OK
+}
+
+function ended(): Promise<NodeJS.Signals> {
+  return new Promise(resolve => {
+    for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(name, resolve)
+  })
+}
+
+/** It starts the agent again whenever it ends (systemd.exec(5), SYSTEMD_EXEC_PID). */
+function startedBySystemd(): boolean {
+  return process.env.SYSTEMD_EXEC_PID === String(process.pid)
 }
 
 async function statusCommand(args: string[]): Promise<number> {

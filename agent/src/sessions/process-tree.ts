@@ -5,6 +5,8 @@ type Process = { pid: number; parent: number; session: number; started: string }
 export type EndOptions = {
   /** How long programs may take to end by themselves after the hang-up, in ms. Default 1000. */
   graceMs?: number
+  /** What asks them to end. Default SIGHUP, as when a terminal goes away. */
+  ask?: 'SIGHUP' | 'SIGTERM'
   /** Also ends descendants that left the POSIX session (setsid, sudo with its own pty), as far as they are still children. */
   detached?: boolean
 }
@@ -75,7 +77,8 @@ const membersOf = (leader: number, detached: boolean) => {
   }
 }
 
-const endSession = async (leader: number, graceMs: number, detached: boolean): Promise<void> => {
+const endSession = async (leader: number, graceMs: number, options: EndOptions): Promise<void> => {
+  const { ask = 'SIGHUP', detached = false } = options
   const members = membersOf(leader, detached)
   const asked = new Set<string>()
   const graceUntil = performance.now() + graceMs
@@ -87,8 +90,8 @@ const endSession = async (leader: number, graceMs: number, detached: boolean): P
       if (now >= graceUntil) signal(member.pid, 'SIGKILL')
       else if (!asked.has(key(member))) {
         asked.add(key(member))
-        // A stopped job takes no HUP before it continues.
-        signal(member.pid, 'SIGHUP')
+        // A stopped job takes no signal but KILL before it continues.
+        signal(member.pid, ask)
         signal(member.pid, 'SIGCONT')
       }
     }
@@ -106,8 +109,8 @@ const groupExists = (group: number): boolean => {
 }
 
 // Without /proc only the process group of the shell is known; jobs of a job-control shell hang up with the terminal.
-const endGroup = async (group: number, graceMs: number): Promise<void> => {
-  signal(-group, 'SIGHUP')
+const endGroup = async (group: number, graceMs: number, ask: NodeJS.Signals): Promise<void> => {
+  signal(-group, ask)
   signal(-group, 'SIGCONT')
   const graceUntil = performance.now() + graceMs
   while (groupExists(group) && performance.now() < graceUntil) await after(POLL_MS)
@@ -115,14 +118,14 @@ const endGroup = async (group: number, graceMs: number): Promise<void> => {
 }
 
 /**
- * Ends every process of the POSIX session led by `pid`: hang-up first, KILL for what is left after the grace. Resolves when
+ * Ends every process of the POSIX session led by `pid`: hang-up (or `ask`) first, KILL for what is left after the grace. Resolves when
  * they are gone (at most 2 s after the KILL). Background jobs have process groups of their own but stay in the session,
  * which is why the group alone would not do (security-cases.md 15). Call it while the program runs or right after its
  * exit: much later the number may lead a session that is not ours.
  */
 export const endProcesses = async (pid: number, options: EndOptions = {}): Promise<void> => {
   if (!Number.isInteger(pid) || pid <= 1 || pid === process.pid) return
-  const { graceMs = DEFAULT_GRACE_MS, detached = false } = options
-  if (process.platform === 'linux') await endSession(pid, graceMs, detached)
-  else await endGroup(pid, graceMs)
+  const { graceMs = DEFAULT_GRACE_MS, ask = 'SIGHUP' } = options
+  if (process.platform === 'linux') await endSession(pid, graceMs, options)
+  else await endGroup(pid, graceMs, ask)
 }
