@@ -51,7 +51,7 @@ const MAX_DELAY_MS = 5000
 const BACKOFF = { initial: 400, cap: MAX_DELAY_MS }
 
 /** What may be asked twice. StartSession and SendCommand are not: they have no client token (control-plane.md 36). */
-const IDEMPOTENT = /^(Describe|Get|List|Simulate)|^(ResumeSession|TerminateSession|CancelCommand)$/
+const IDEMPOTENT = /^(Describe|Get|List|Simulate|Watch)|^(ResumeSession|TerminateSession|CancelCommand)$/
 
 /** Refusals that say that nothing was done, whatever the operation. */
 const THROTTLED = /^(Throttling|ThrottlingException|RequestLimitExceeded|TooManyRequestsException)$/

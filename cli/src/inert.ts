@@ -14,9 +14,12 @@ export const inert = (value: unknown, maxLength: number = MAX_SHOWN): string => 
   return shown.length > maxLength ? `${shown.slice(0, maxLength - 1)}…` : shown
 }
 
-/** Indented JSON that is as safe to print: what JSON does not escape by itself is escaped, so it still parses the same. */
-export const inertJson = (value: unknown): string =>
-  JSON.stringify(value, null, 2).replace(ACTIVE, character =>
+/**
+ * JSON that is as safe to print: what JSON does not escape by itself is escaped, so it still parses the same. Without
+ * `indent` it is one line.
+ */
+export const inertJson = (value: unknown, indent = 2): string =>
+  JSON.stringify(value, null, indent).replace(ACTIVE, character =>
     character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 
@@ -26,3 +29,15 @@ export const inertLines = (text: string): string =>
     .split(/\r?\n/)
     .map(line => inert(line, Number.POSITIVE_INFINITY))
     .join('\n')
+
+/** Colours and "erase the rest of the line" (ECMA-48: SGR, EL), which programs add to lines for a terminal. */
+const COLOURS = /\x1b\[[\d;:]*[mK]/g
+
+/**
+ * A line of a command's output for a terminal: without its colours, of a line that was written over (a progress bar)
+ * the last state, with its tabs.
+ */
+export const inertOutputLine = (line: string): string =>
+  (line.replace(/\r+$/, '').split('\r').at(-1) ?? '')
+    .replace(COLOURS, '')
+    .replace(ACTIVE, character => (character === '\t' ? character : '?'))

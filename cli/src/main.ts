@@ -1,8 +1,10 @@
 import type { Command as CommanderCommand } from 'commander'
+import { collect, type Finish, settings, withHint } from './command-line.ts'
 import type { CommandContext } from './context.ts'
 import { processContext } from './context.ts'
 import { EXIT } from './errors.ts'
 import { inertLines } from './inert.ts'
+import { defineRunCommands } from './run/command-line.ts'
 
 const EXIT_STATUSES = `
 Exit status: 0 all went well (connect: the session's own status); 1 the server refused or something failed;
@@ -55,8 +57,6 @@ export const runCli = async (
     return report(error, context)
   }
 }
-
-type Finish = (run: Promise<number>) => Promise<void>
 
 const buildProgram = async (
   argv: readonly string[],
@@ -111,6 +111,8 @@ const buildProgram = async (
         ),
       )
     })
+
+  defineRunCommands(program, argv, context, finish)
 
   settings(program.command('forward <node> <spec...>'))
     .description('make ports of a node, or of hosts that it reaches, ports of this machine')
@@ -254,29 +256,11 @@ const HINT_AT_DASHES = 'Put -- before a command with options: sallyport exec web
 const hasOptionsBehind = (word: string | undefined, argv: readonly string[]): boolean =>
   word !== undefined && !argv.includes('--') && argv.slice(argv.indexOf(word)).some(text => /^-./.test(text))
 
-/** Says what to do about errors that people make here. */
-const withHint = (command: CommanderCommand, error: RegExp, hint: string): CommanderCommand =>
-  command.configureOutput({
-    outputError: (text, write) => write(error.test(text) ? `${text}${hint}\n` : text),
-  })
-
 /** An error is followed by how the command is used. */
 const explainUsage = (command: CommanderCommand, name: string): void => {
   command.showHelpAfterError(`Usage: ${name} ${command.usage()}\n(--help shows what is possible)`)
   for (const each of command.commands) explainUsage(each, `${name} ${each.name()}`)
 }
-
-const collect = (text: string, before: string[] = []) => [...before, text]
-
-const settings = (command: CommanderCommand): CommanderCommand =>
-  command
-    .option('--endpoint-url <url>', "the server (else SALLYPORT_ENDPOINT_URL, AWS's variables, the profile)")
-    .option('--region <region>', 'else AWS_REGION, the profile')
-    .option('--profile <name>', "a profile of AWS's credentials and config files (else AWS_PROFILE)")
-    .option(
-      '--ca-bundle <file>',
-      'certificates to trust, PEM (else AWS_CA_BUNDLE, the profile, SSL_CERT_FILE)',
-    )
 
 type Reportable = {
   name?: string

@@ -1,0 +1,51 @@
+import type {
+  GetCommandOutputOutput,
+  ListCommandInvocationsOutput,
+} from '@sallyport/protocol/api/ssm-commands'
+import type { ApiClient } from '../client.ts'
+import type { StreamName } from './screen.ts'
+import { type Persistence, persist, WAIT_SECONDS } from './watch.ts'
+
+export type OutputOf = {
+  commandId: string
+  nodeId: string
+  /** Needed where the document has several. */
+  step?: string | undefined
+}
+
+/** The output of one stream from its beginning, in pieces; with `follow` until the node has ended. */
+export async function* readOutput(
+  client: ApiClient,
+  { commandId, nodeId, step }: OutputOf,
+  stream: StreamName,
+  persistence: Persistence,
+  follow = false,
+): AsyncGenerator<Uint8Array> {
+  let offset = 0
+  while (true) {
+    const input = {
+      CommandId: commandId,
+      InstanceId: nodeId,
+      ...(step === undefined ? {} : { PluginName: step }),
+      Stream: stream,
+      Offset: offset,
+      ...(follow ? { WaitSeconds: WAIT_SECONDS } : {}),
+    }
+    const answer = (await persist(
+      () => client.call('ssm', 'GetCommandOutput', input),
+      persistence,
+    )) as GetCommandOutputOutput
+    const piece = Buffer.from(answer.Content, 'base64')
+    if (piece.length > 0) yield piece
+    if (answer.Ended || (!follow && answer.NextOffset <= offset)) return
+    offset = answer.NextOffset
+  }
+}
+
+/** The steps of the document, as they are called on the node, in their order. */
+export const stepsOn = async (client: ApiClient, commandId: string, nodeId: string): Promise<string[]> => {
+  const input = { CommandId: commandId, InstanceId: nodeId, Details: true }
+  const answer = await client.call('ssm', 'ListCommandInvocations', input)
+  const [invocation] = (answer as ListCommandInvocationsOutput).CommandInvocations
+  return (invocation?.CommandPlugins ?? []).map(({ Name }) => Name)
+}
