@@ -2,6 +2,7 @@
 // tables and never passes or fails. `npm run bench -- echo memory` runs these parts alone.
 import { cpus, totalmem } from 'node:os'
 import { benchApi } from './api.ts'
+import { benchCommands } from './commands.ts'
 import { benchEcho } from './echo.ts'
 import { benchForward } from './forward.ts'
 import { benchGatewayMemory } from './gateway-memory.ts'
@@ -20,6 +21,7 @@ const parts: Readonly<Record<string, (peers: Peers) => Promise<void>>> = {
   gateway: benchGatewayMemory,
   api: benchApi,
   policies: benchPolicies,
+  commands: benchCommands,
 }
 
 process.exit(await main(process.argv.slice(2)))

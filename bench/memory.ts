@@ -1,8 +1,5 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { Fleet } from '../e2e/fleet.ts'
 import { type Stack, startStack } from '../e2e/stack.ts'
 import { COLLECT_ON_SIGNAL, type Memory, memoryOf, socketsOf } from './memory-of.ts'
 import { apiClient, type OwnShell, openOwnShell } from './own-client.ts'
@@ -54,27 +51,14 @@ async function benchAgent(stack: Stack): Promise<void> {
 }
 
 async function benchServer(stack: Stack): Promise<void> {
-  const limit = String(NODES.at(-1))
-  const activation = await stack.api('create-activation', '--iam-role', 'R', '--registration-limit', limit)
-  const program = fileURLToPath(new URL('./idle-nodes.ts', import.meta.url))
-  const secrets = [activation.ActivationId, activation.ActivationCode]
-  const args = ['--import', 'tsx', program, stack.endpoint, stack.caFile, ...secrets]
-  const idle = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-  const exited = once(idle, 'exit')
-  try {
-    const lines = createInterface(idle.stdout)[Symbol.asyncIterator]()
-    const rows: Array<[number, Memory]> = []
-    for (const wanted of NODES) {
-      idle.stdin.write(`${wanted}\n`)
-      if ((await lines.next()).done) throw new Error('the simulated nodes broke off')
-      await onlyChannels(stack.server.pid, wanted)
-      rows.push([wanted, await memoryOf(stack.server.pid)])
-    }
-    printServer(rows)
-  } finally {
-    idle.stdin.end()
-    await exited
+  await using fleet = new Fleet(stack)
+  const rows: Array<[number, Memory]> = []
+  for (const wanted of NODES) {
+    await fleet.open(wanted)
+    await onlyChannels(stack.server.pid, wanted)
+    rows.push([wanted, await memoryOf(stack.server.pid)])
   }
+  printServer(rows)
 }
 
 function printServer(rows: ReadonlyArray<[number, Memory]>): void {
