@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ApiClient } from '@sallyport/cli/client'
 import { Fleet } from '../e2e/fleet.ts'
 import { type Stack, startStack } from '../e2e/stack.ts'
-import { memoryOf } from './memory-of.ts'
+import { COLLECT_ON_SIGNAL, memoryOf } from './memory-of.ts'
 import { apiClient } from './own-client.ts'
 import { openStack, type Peers } from './peers.ts'
 import { figure, median, percentile, printTable } from './table.ts'
@@ -25,7 +25,7 @@ export async function benchCommands({ account }: Peers): Promise<void> {
     await using fresh = await openStack(account)
     await benchOne(fresh)
   }
-  await using stack = await startStack({ nodes: 0 })
+  await using stack = await startStack({ nodes: 0, serverEnv: { NODE_OPTIONS: COLLECT_ON_SIGNAL } })
   await using fleet = new Fleet(stack, { tag: FLEET_TAG })
   for (const count of FLEETS) {
     await fleet.open(count)
@@ -58,11 +58,13 @@ async function benchOne(stack: Stack): Promise<void> {
 
 async function benchFleet(stack: Stack, fleet: Fleet, count: number): Promise<void> {
   const client = apiClient(stack)
+  const somebodyElse = apiClient(stack)
+  await somebodyElse.call('ssm', 'GetConnectionStatus', { Target: fleet.ids[0] })
   const seconds: number[] = []
   const others: number[] = []
   let resident = 0
   for (let run = 0; run < FLEET_RUNS; run++) {
-    await using other = askMeanwhile(stack, fleet.ids[0] ?? '')
+    await using other = askMeanwhile(somebodyElse, fleet.ids[0] ?? '')
     const began = performance.now()
     const commandId = await send(client, {
       Targets: [{ Key: 'tag:bench', Values: ['fleet'] }],
@@ -117,9 +119,8 @@ async function untilEnded(client: ApiClient, commandId: string): Promise<Watched
   }
 }
 
-/** Somebody else, who uses the API all the while, each request a while after the last began. */
-function askMeanwhile(stack: Stack, nodeId: string): AsyncDisposable & { times: number[] } {
-  const client = apiClient(stack)
+/** Somebody else, who is connected and uses the API all the while, each request a while after the last began. */
+function askMeanwhile(client: ApiClient, nodeId: string): AsyncDisposable & { times: number[] } {
   const times: number[] = []
   let over = false
   const ask = async () => {

@@ -2,6 +2,7 @@
 // say of every command that it succeeded, without running anything. Reads a request a line, answers with a line of JSON.
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ControlPlane } from '@sallyport/agent/control-plane'
@@ -166,6 +167,9 @@ class SimulatedNode {
     this.#connection?.send(encodeAgentJobReply(nodeCrypto, Date.now(), messageId, reply))
   }
 }
+
+// They stand for other machines: what they do must not slow down the server.
+setPriority(15)
 
 const nodes: SimulatedNode[] = []
 setInterval(() => {

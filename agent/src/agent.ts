@@ -18,7 +18,7 @@ import { newUuid } from '@sallyport/protocol/uuid'
 import { AGENT_COMPATIBILITY_VERSION } from '@sallyport/protocol/versions'
 import { ApiFailure } from './api-failure.ts'
 import { Commands } from './commands/commands.ts'
-import type { UpdateOutcome } from './commands/document-request.ts'
+import type { UpdateInput, UpdateOutcome } from './commands/document-request.ts'
 import { bootId, rebootMachine } from './commands/reboot.ts'
 import { runDocument } from './commands/run-document.ts'
 import type { AgentConfig } from './config.ts'
@@ -28,8 +28,8 @@ import { Session } from './sessions/session.ts'
 import type { Registration } from './state.ts'
 import { describeSystem, platformType } from './system.ts'
 import { TaskResults } from './task-results.ts'
-import { runningRelease } from './update/hand-over.ts'
-import { updateAgent, type WantedVersion } from './update/update.ts'
+import { installedProgram, runningRelease } from './update/hand-over.ts'
+import { updateAgent } from './update/update.ts'
 
 /** How often the node reports itself while connected (control-plane.md 8.3). */
 const REPORT_INTERVAL = 5 * 60_000
@@ -67,6 +67,7 @@ export class Agent {
   #attempt = 0
   /** Its program was replaced: it starts anew once nothing runs in it. */
   #replaced = false
+  #updated: Promise<unknown> = Promise.resolve()
   /** Whoever runs it shall start it anew. */
   restart: () => void = () => {}
   readonly wantsRestart = new Promise<undefined>(resolve => {
@@ -84,23 +85,33 @@ export class Agent {
       directory: join(config.stateDirectory, 'commands'),
       limits: config.commands,
       nodeId: registration.instanceId,
-      region: registration.region,
+      environment: {
+        region: registration.region,
+        variables: config.env,
+        destinations: config.destinations,
+      },
       run: runDocument,
       server: this.#server,
       reboot: () => rebootMachine(config.rebootCommand),
-      update: wanted => this.#update(wanted),
+      // One after the other: both would write the same files.
+      update: wanted => {
+        const updated = this.#updated.then(() => this.#update(wanted))
+        this.#updated = updated
+        return updated
+      },
       boot: bootId(),
       clock: nodeClock,
       log,
     })
   }
 
-  async #update(wanted: WantedVersion): Promise<UpdateOutcome> {
+  async #update(wanted: UpdateInput): Promise<UpdateOutcome> {
     const { stateDirectory } = this.#options.config
-    const program = runningRelease()?.entry ?? process.argv[1] ?? ''
+    const installed = installedProgram()
+    const program = runningRelease()?.entry ?? installed
     try {
       const { message, replaced } = await updateAgent(
-        { server: this.#server, stateDirectory, program },
+        { server: this.#server, stateDirectory, program, installed },
         wanted,
       )
       this.#replaced ||= replaced

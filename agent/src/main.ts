@@ -147,7 +147,9 @@ async function runCommand(args: string[]): Promise<number> {
     report(online, refused)
     if (!online || release === undefined) return
     clearTimeout(trial)
-    void keepRelease(config.stateDirectory, release.id)
+    keepRelease(config.stateDirectory, release.id).catch((error: Error) => {
+      log('cannot keep the version that the agent was updated to', { error: error.message })
+    })
   }
   const agent = new Agent({ config, registration, log, onOnline: proven })
   const trial = setTimeout(() => release?.onTrial && agent.restart(), TRIAL_MS)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { inert, inertJson, inertLines } from './inert.ts'
+import { inert, inertJson, inertLines, inertOutputLine } from './inert.ts'
 
 test.each([
   ['web-1', 'web-1'],
@@ -29,4 +29,21 @@ test('JSON keeps its meaning without its effect on a terminal', () => {
 
 test('a message keeps its lines', () => {
   expect(inertLines('one\r\ntwo\x1b[2J')).toBe('one\ntwo?[2J')
+})
+
+test.each([
+  ['plain\r', 'plain'],
+  ['10%\r50%\r100%\r\r', '100%'],
+  ['\r\r', ''],
+  ['\ta\x1b[31mred\x1b[0m', '\tared'],
+  ['\x1b[\x1b[31m2J', '?[2J'],
+  ['\x1b]52;c;ZXZpbA==\x07\x9b2J\u202e', '?]52;c;ZXZpbA==??2J?'],
+])('a line of output %j is shown as %j', (line, shown) => {
+  expect(inertOutputLine(line)).toBe(shown)
+})
+
+test('a line that is made to take long does not', () => {
+  const started = performance.now()
+  for (const text of ['\r', '\x1b[', '\x1b[1;', '1;']) inertOutputLine(`${text.repeat(65_536)}x`)
+  expect(performance.now() - started).toBeLessThan(1000)
 })

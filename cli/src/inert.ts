@@ -38,6 +38,6 @@ const COLOURS = /\x1b\[[\d;:]*[mK]/g
  * the last state, with its tabs.
  */
 export const inertOutputLine = (line: string): string =>
-  (line.replace(/\r+$/, '').split('\r').at(-1) ?? '')
+  (line.split('\r').findLast(state => state !== '') ?? '')
     .replace(COLOURS, '')
     .replace(ACTIVE, character => (character === '\t' ? character : '?'))

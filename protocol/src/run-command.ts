@@ -224,8 +224,11 @@ function readStep(name: string, json: unknown): StepReply {
   }
 }
 
-/** A database takes a NUL for the end of the text, and has no place for half a character. */
-function readText(text: string | undefined, most: number): string {
+/**
+ * What a node says, at most so many characters of it, as it can be kept: a database takes a NUL for the end of the text,
+ * and has no place for half a character.
+ */
+export function readText(text: string | undefined, most: number): string {
   return (text ?? '')
     .slice(0, most)
     .replaceAll('\0', '?')

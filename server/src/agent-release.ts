@@ -33,6 +33,10 @@ export class AgentRelease {
   #load(): Promise<Loaded | undefined> {
     // As it was when it was first asked for: files that are replaced while the server runs are not mixed.
     this.#loaded ??= this.#directory === undefined ? Promise.resolve(undefined) : load(this.#directory)
+    // What cannot be read now, in the middle of a build for instance, may be readable when it is asked for again.
+    this.#loaded.catch(() => {
+      this.#loaded = undefined
+    })
     return this.#loaded
   }
 }

@@ -9,9 +9,11 @@ const TIMEOUT = 50
 const MAXIMUM_MATCHED = 65_535
 const STORED = /\{\{ *ssm:[/\w.:-]+ *\}\}/
 
-// The whole value has to match, as on the server.
-const match = new Script('new RegExp(`^(?:${pattern})$`).test(value)')
-const sandbox = Object.assign(Object.create(null) as object, { pattern: '', value: '' })
+// The whole of every value has to match, as on the server.
+const match = new Script(
+  '(whole => values.every(value => whole.test(value)))((new RegExp(pattern), new RegExp(`^(?:${pattern})$`)))',
+)
+const sandbox = Object.assign(Object.create(null) as object, { pattern: '', values: [] as string[] })
 const context = createContext(sandbox)
 
 /**
@@ -23,7 +25,12 @@ export function checkParameters(declared: Json, { values }: BoundParameters): vo
     const value = values.get(name)
     if (!isObject(declaration) || STORED.test(asText(value))) continue
     checkItems(name, declaration, value)
-    for (const item of Array.isArray(value) ? value : [value]) checkOne(name, declaration, asText(item))
+    const items = (Array.isArray(value) ? value : [value]).map(asText)
+    for (const item of items) checkOne(name, declaration, item)
+    const { allowedPattern } = declaration
+    if (typeof allowedPattern === 'string' && !matches(allowedPattern, items)) {
+      throw new Error(`The value of the parameter '${name}' does not match ${allowedPattern}.`)
+    }
   }
 }
 
@@ -40,14 +47,11 @@ function checkItems(name: string, { type, minItems, maxItems }: Json, value: unk
 }
 
 function checkOne(name: string, declaration: Json, value: string): void {
-  const { allowedValues, allowedPattern, minChars, maxChars } = declaration
+  const { allowedValues, minChars, maxChars } = declaration
   if (Array.isArray(allowedValues) && !allowedValues.map(asText).includes(value)) {
     throw new Error(`The parameter '${name}' must be one of ${allowedValues.map(asText).join(', ')}.`)
   }
   checkRange(name, 'characters', value.length, minChars, maxChars)
-  if (typeof allowedPattern === 'string' && !matches(allowedPattern, value)) {
-    throw new Error(`The value of the parameter '${name}' does not match ${allowedPattern}.`)
-  }
 }
 
 function checkRange(name: string, what: string, count: number, least: unknown, most: unknown): void {
@@ -59,9 +63,10 @@ function checkRange(name: string, what: string, count: number, least: unknown, m
   }
 }
 
-function matches(pattern: string, value: string): boolean {
-  if (value.length > MAXIMUM_MATCHED) return false
-  Object.assign(sandbox, { pattern, value })
+/** All of them have as much time as one would have. */
+function matches(pattern: string, values: readonly string[]): boolean {
+  if (values.some(value => value.length > MAXIMUM_MATCHED)) return false
+  Object.assign(sandbox, { pattern, values })
   // Throws a SyntaxError for what is no pattern, and after the time-out; both are told to the user.
   return match.runInContext(context, { timeout: TIMEOUT }) === true
 }

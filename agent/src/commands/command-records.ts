@@ -2,8 +2,8 @@ import { lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'no
 import { join } from 'node:path'
 import { ProtocolError } from '@sallyport/protocol/errors'
 import { jsonRecord } from '@sallyport/protocol/json-record'
+import type { DocumentProgress } from './document-request.ts'
 import { isCommandId } from './job.ts'
-import type { DocumentProgress } from './run-document.ts'
 
 // What the agent keeps of commands: one directory (0700) for each, all of them in one.
 //
@@ -89,9 +89,16 @@ export class CommandRecords {
   /** Durable when it resolves. */
   async accept(commandId: string, job: AcceptedJob): Promise<void> {
     const directory = this.#of(commandId)
+    const file = join(directory, JOB)
     await mkdir(directory, { mode: DIRECTORY_MODE })
-    await writeSynced(join(directory, JOB), jobRecord.encode(job))
-    await Promise.all([syncDirectory(directory), syncDirectory(this.#directory)])
+    try {
+      await writeFile(file, jobRecord.encode(job), { mode: FILE_MODE })
+      await Promise.all([file, directory, this.#directory].map(sync))
+    } catch (error) {
+      // Or it could never be accepted later, when the disk has room again.
+      await this.remove(commandId).catch(() => {})
+      throw error
+    }
   }
 
   /** The directory for its steps. `durable` where acceptance does not imply that it was begun. */
@@ -99,7 +106,7 @@ export class CommandRecords {
     const directory = this.#of(commandId)
     const run = join(directory, RUN)
     await mkdir(run, { recursive: true, mode: DIRECTORY_MODE })
-    if (durable) await syncDirectory(directory)
+    if (durable) await sync(directory)
     return run
   }
 
@@ -110,18 +117,22 @@ export class CommandRecords {
 
   async markCancelled(commandId: string): Promise<void> {
     const directory = this.#of(commandId)
-    await writeFile(join(directory, CANCELLED), '', { mode: FILE_MODE, flush: true })
-    await syncDirectory(directory)
+    const file = join(directory, CANCELLED)
+    await writeFile(file, '', { mode: FILE_MODE })
+    await Promise.all([file, directory].map(sync))
   }
 
-  /** The result is durable when it resolves, another reply is merely written. */
+  /** What an agent that dies leaves; for what a machine leaves that dies there is `syncReply`. */
   async writeReply(commandId: string, file: string, reply: StoredReply): Promise<void> {
     const content = replyRecord.encode(reply)
     if (file !== RESULT) return await this.#replace(commandId, file, content, false)
     // In its place at once: half of it would not be taken for a result.
+    await writeFile(join(this.#of(commandId), RESULT), content, { mode: FILE_MODE })
+  }
+
+  async syncReply(commandId: string, file: string): Promise<void> {
     const directory = this.#of(commandId)
-    await writeSynced(join(directory, RESULT), content)
-    await syncDirectory(directory)
+    await Promise.all([join(directory, file), directory].map(sync))
   }
 
   /** Undefined if it is gone. */
@@ -161,10 +172,9 @@ export class CommandRecords {
   async #replace(commandId: string, file: string, content: Uint8Array, durable: boolean): Promise<void> {
     const directory = this.#of(commandId)
     const temporary = join(directory, `.${file}.tmp`)
-    if (durable) await writeSynced(temporary, content)
-    else await writeFile(temporary, content, { mode: FILE_MODE })
+    await writeFile(temporary, content, { mode: FILE_MODE, flush: durable })
     await rename(temporary, join(directory, file))
-    if (durable) await syncDirectory(directory)
+    if (durable) await sync(directory)
   }
 
   /** Undefined if its acceptance was not completed, and so never told to anybody. */
@@ -189,7 +199,9 @@ export class CommandRecords {
 
   async #endedAt(commandId: string, files: ReadonlySet<string>): Promise<number | undefined> {
     const whole = files.has(ACKNOWLEDGED) || (await this.readReply(commandId, RESULT)) !== undefined
-    return whole ? (await lstat(join(this.#of(commandId), RESULT))).mtimeMs : undefined
+    // The server may have a result that the disk had no room for.
+    const last = files.has(RESULT) ? RESULT : ACKNOWLEDGED
+    return whole ? (await lstat(join(this.#of(commandId), last))).mtimeMs : undefined
   }
 
   async #progress(directory: string): Promise<Progress | undefined> {
@@ -231,17 +243,13 @@ function isCode(error: unknown, code: string): boolean {
   return (error as NodeJS.ErrnoException).code === code
 }
 
-async function writeSynced(path: string, content: Uint8Array): Promise<void> {
-  await writeFile(path, content, { mode: FILE_MODE, flush: true })
-}
-
-/** A new name is durable when its directory is. */
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
+/** Of a file, what is in it; its name is durable when its directory is. */
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, 'r')
   try {
-    await directory.sync()
+    await handle.sync()
   } finally {
-    await directory.close()
+    await handle.close()
   }
 }
 

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { JobAckCode, jobIdOf } from '@sallyport/protocol/run-command'
 import { expect, test } from 'vitest'
+import type { DocumentOutcome } from './document-request.ts'
 import { eventually, NODE, openNode, stepReply } from './testing-node.ts'
 
 const newId = () => crypto.randomUUID()
@@ -260,6 +261,23 @@ test('an agent that stops kills what runs, and says so', async () => {
   expect(next.runs).toHaveLength(1)
 })
 
+test('what was cancelled before the agent stops has been cancelled', async () => {
+  let end = () => {}
+  const run = () =>
+    new Promise<DocumentOutcome>(resolve => {
+      end = () => resolve({ status: 'Cancelled', trace: '', steps: [], reboot: false })
+    })
+  const agent = await openNode().live({ run }).start()
+  const id = newId()
+  agent.command(id)
+  await agent.code(job(id))
+  await agent.code(agent.cancel(id))
+  const stopped = agent.commands.stop()
+  end()
+  await stopped
+  expect(await agent.result(id)).toMatchObject({ status: 'Cancelled', trace: '' })
+})
+
 test('a step that does not end does not keep the agent from stopping', async () => {
   const node = openNode()
   const agent = await node.live({ run: () => new Promise(() => {}) }).start()
@@ -307,6 +325,25 @@ test('a command goes on after the reboot that it asked for, and not before', asy
   const crashed = await live('b')
   expect((await crashed.result(id)).trace).toContain('step two')
   expect(crashed.runs).toEqual([])
+})
+
+test('a machine that does not go down for a reboot goes on after a while, and the command has failed', async () => {
+  const agent = await openNode().live().start()
+  const [id, other] = [newId(), newId()]
+  agent.command(id)
+  const request = await agent.running(id)
+  await request.onProgress({ steps: [], exit: false, again: again('only') })
+  await request.reboot()
+  agent.end(id, { status: 'SuccessAndReboot', reboot: true })
+  agent.command(other)
+  expect(await agent.code(job(other))).toBe(JobAckCode.accepted)
+  expect(agent.runs).toHaveLength(1)
+  agent.clock.advance(600_000)
+  expect(await agent.result(id)).toMatchObject({
+    status: 'Failed',
+    trace: expect.stringContaining('told to restart'),
+  })
+  await agent.running(other)
 })
 
 test('a command that asks for a reboot every time is stopped from it', async () => {

@@ -15,7 +15,8 @@ import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import type { CommandLimits } from '../config.ts'
 import { type AcceptedJob, CommandRecords, type StoredCommand } from './command-records.ts'
 import { EndedCommands } from './ended-commands.ts'
-import { type Job, readCommand, readJob, stepNames } from './job.ts'
+import { type Job, readJob } from './job.ts'
+import { CANCELLED, interrupted, NOT_REBOOTED, ownReply } from './own-replies.ts'
 import { UNKNOWN_BOOT } from './reboot.ts'
 import { Replies, type SendFrame } from './replies.ts'
 import { type CommandContext, RunningCommand } from './running-command.ts'
@@ -24,6 +25,8 @@ import { type CommandContext, RunningCommand } from './running-command.ts'
 const TIDY_INTERVAL = 60_000
 /** Of what is echoed to a server that names no command of this node. */
 const MAXIMUM_JOB_ID = 200
+/** A machine that is still there so long after it was told to restart does not. */
+const REBOOT_WITHIN = 600_000
 const MESSAGES: Readonly<Record<string, string>> = {
   [JobAckCode.accepted]: 'Successful',
   [JobAckCode.closed]: 'ClosedProcessor: the agent is stopping',
@@ -33,7 +36,6 @@ const MESSAGES: Readonly<Record<string, string>> = {
   [JobAckCode.unparsable]: 'AgentJobMessageParseError',
 }
 
-const CANCELLED = reply('Cancelled', 'The command was cancelled.')
 /** A date further away cannot be written (ECMA-262 21.4.1.1). */
 const LAST_DATE = 8.64e15
 
@@ -72,6 +74,7 @@ export class Commands {
   #started: Promise<void> | undefined
   #send: SendFrame | undefined
   #cancelTidy: () => void = () => {}
+  #cancelRebootWait: () => void = () => {}
 
   constructor(options: CommandsOptions) {
     this.#options = options
@@ -124,6 +127,7 @@ export class Commands {
     for (const entry of this.#running.keys()) entry.command.stop()
     this.#stopping.abort()
     this.#cancelTidy()
+    this.#cancelRebootWait()
     await Promise.all(this.#running.values())
     this.disconnected()
   }
@@ -176,7 +180,7 @@ export class Commands {
   async #again(commandId: string, known: Entry | 'ended', answer: Answer): Promise<void> {
     if (known !== 'ended' && !(await known.durable)) return answer(JobAckCode.internal)
     answer(JobAckCode.duplicate)
-    if (known === 'ended') await this.#replies.repeat(commandId)
+    await this.#replies.repeat(commandId)
   }
 
   async #cancel(commandId: string, answer: Answer): Promise<void> {
@@ -187,17 +191,27 @@ export class Commands {
       return await this.#replies.repeat(commandId)
     }
     if (!(await known.durable)) return answer(JobAckCode.internal)
-    await this.#records.markCancelled(commandId)
-    answer(JobAckCode.accepted)
-    if (known.state === 'running') known.command.cancel()
-    if (!this.#waiting.delete(known)) return
-    await this.#end(known, CANCELLED)
+    // First of all: neither does it begin any more, nor does a full disk keep alive what runs.
+    const waited = this.#waiting.delete(known)
+    known.command.cancel()
+    answer((await this.#keepCancelled(commandId)) ? JobAckCode.accepted : JobAckCode.internal)
+    if (waited) await this.#end(known, CANCELLED)
+  }
+
+  async #keepCancelled(commandId: string): Promise<boolean> {
+    try {
+      await this.#records.markCancelled(commandId)
+      return true
+    } catch (error) {
+      this.#options.log('cannot keep a cancellation', { commandId, error: (error as Error).message })
+      return false
+    }
   }
 
   async #refuse(wanted: Unreadable, jobId: string, answer: Answer): Promise<void> {
     const { commandId, why } = wanted
     this.#options.log('a job cannot be read', { jobId: jobId.slice(0, MAXIMUM_JOB_ID), why })
-    const said = reply('Failed', `The node cannot read the command: ${why}`)
+    const said = ownReply('Failed', `The node cannot read the command: ${why}`)
     if (commandId !== undefined && !this.#entries.has(commandId)) {
       return await this.#settle(commandId, said, answer, JobAckCode.unparsable)
     }
@@ -279,6 +293,16 @@ export class Commands {
       this.#rebooting = false
       throw error
     }
+    this.#cancelRebootWait()
+    this.#cancelRebootWait = this.#options.clock.after(REBOOT_WITHIN, () => void this.#notRebooted())
+  }
+
+  async #notRebooted(): Promise<void> {
+    this.#rebooting = false
+    for (const entry of this.#entries.values()) {
+      if (entry !== 'ended' && entry.state === 'rebooting') await this.#end(entry, NOT_REBOOTED)
+    }
+    this.#fill()
   }
 
   async #load(): Promise<void> {
@@ -311,7 +335,7 @@ export class Commands {
       if (!this.#isThisBoot(progress.boot)) return void this.#waiting.add(entry)
       entry.state = 'rebooting'
       return await this.#reboot().catch((error: Error) =>
-        this.#end(entry, reply('Failed', `The node could not be rebooted: ${error.message}`)),
+        this.#end(entry, ownReply('Failed', `The node could not be rebooted: ${error.message}`)),
       )
     }
     const begun = stored.begun || (atOnce && !this.#isThisBoot(job.boot))
@@ -367,24 +391,4 @@ function decodeJob(payload: Uint8Array): AgentJob | undefined {
     if (error instanceof ProtocolError) return undefined
     throw error
   }
-}
-
-function reply(status: CommandReply['status'], trace: string): CommandReply {
-  return { status, trace, steps: [] }
-}
-
-/** What a step was doing when the agent died is not known: neither it nor what follows is run (again). */
-function interrupted(commandId: string, content: string, finished: number): CommandReply {
-  const name = stepNames(readCommand(commandId, content).document)[finished]
-  const what = name === undefined ? 'the command' : `step ${name}`
-  const trace = `The agent on the node was restarted while ${what} ran. It is not run again, and no step after it is run.`
-  const unknown = {
-    output: trace,
-    standardOutput: '',
-    standardError: trace,
-    startedAt: undefined,
-    endedAt: undefined,
-  }
-  const steps = name === undefined ? [] : [{ name, status: 'Failed' as const, code: 1, ...unknown }]
-  return { status: 'Failed', trace, steps }
 }

@@ -1,6 +1,7 @@
 import type { DocumentStatus, StepReply } from '@sallyport/protocol/run-command'
 import type { ControlPlane } from '../control-plane.ts'
 import type { Log } from '../log.ts'
+import type { DestinationRules } from '../sessions/port/destination-rules.ts'
 
 /**
  * Where the output of steps goes while they run, beside their files `<directory>/<stepDirectory(step)>/stdout` and
@@ -62,8 +63,10 @@ export type DocumentRequest = {
 
 export type DocumentEnvironment = {
   region: string
-  /** What scripts inherit: the agent's own environment, which is left out without it. */
-  variables?: Readonly<Record<string, string | undefined>>
+  /** The agent's own, which scripts inherit: proxies, locale, time zone. */
+  variables: Readonly<Record<string, string | undefined>>
+  /** Where nothing may be downloaded from. */
+  destinations: DestinationRules
 }
 
 /** Texts as the document has them; empty where it says nothing. */

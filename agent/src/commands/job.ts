@@ -9,6 +9,7 @@ import {
   readJobId,
   SEND_TOPIC,
 } from '@sallyport/protocol/run-command'
+import { isObject } from './json.ts'
 
 /** Lower case only: on some file systems two spellings would be one directory. */
 const COMMAND_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -74,10 +75,8 @@ function ownCommand(jobId: string, nodeId: string): string {
 }
 
 function objectOf(what: string, value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ProtocolError('bad-payload', `${what} is not a JSON object`)
-  }
-  return value as Record<string, unknown>
+  if (!isObject(value)) throw new ProtocolError('bad-payload', `${what} is not a JSON object`)
+  return value
 }
 
 /** The steps of a document in their order, by the names that results carry (control-plane.md 10.2). */

@@ -7,7 +7,7 @@ import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import { ApiFailure } from '../api-failure.ts'
 import type { ControlPlane } from '../control-plane.ts'
 import type { Log } from '../log.ts'
-import type { OutputSink, StepOutputSink } from './run-document.ts'
+import type { OutputSink, StepOutputSink } from './document-request.ts'
 import { stepDirectory } from './step-directory.ts'
 
 type Stream = 'stdout' | 'stderr'
@@ -121,7 +121,7 @@ class StreamUpload {
   }
 
   start(): void {
-    this.#done ??= this.#run()
+    this.#done ??= this.#run().catch((error: Error) => this.#giveUp(error))
   }
 
   async finish(): Promise<void> {
@@ -181,16 +181,17 @@ class StreamUpload {
       if (this.#failures === 0) this.#failingSince = clock.monotonic()
       const hopeless = clock.monotonic() - this.#failingSince > GIVE_UP_AFTER || isFinal(error)
       if (hopeless) {
-        this.#options.log('output is not uploaded', {
-          commandId,
-          step: this.#step,
-          error: (error as Error).message,
-        })
+        this.#giveUp(error as Error)
         return false
       }
       await this.#pause(reconnectDelay(nodeCrypto, BACKOFF, this.#failures++))
       return true
     }
+  }
+
+  #giveUp({ message }: Error): void {
+    const { commandId, log } = this.#options
+    log('output is not uploaded', { commandId, step: this.#step, error: message })
   }
 
   #follow({ NextOffset, Full }: Partial<PutAnswer>): boolean {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 const TIMEOUT = 30_000
@@ -7,10 +8,15 @@ const TIMEOUT = 30_000
 /** Where one boot cannot be told from another. */
 export const UNKNOWN_BOOT = 'unknown'
 
-/** proc(5): another after every boot. */
-export function bootId(): string {
+/**
+ * Another one after every boot (proc(5)). Containers share that of their host, so the first process counts as well: it
+ * begins at another time (field 22 of its stat) when a container is started anew.
+ */
+export function bootId(proc = '/proc'): string {
   try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    const boot = readFileSync(join(proc, 'sys/kernel/random/boot_id'), 'utf8').trim()
+    const stat = readFileSync(join(proc, '1/stat'), 'utf8')
+    return `${boot} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`
   } catch {
     return UNKNOWN_BOOT
   }

@@ -12,6 +12,8 @@ const RESEND_AFTER = 5_000
 const MAXIMUM_UNANSWERED = 32
 /** Beyond it the oldest are lost that are no results. */
 const MAXIMUM_PENDING = 5_000
+/** The same for those that the disk did not take, whose texts stay in memory. */
+const MAXIMUM_IN_MEMORY = 100
 
 export type SendFrame = (frame: Uint8Array) => void
 
@@ -38,27 +40,39 @@ export class Replies {
     for (const reply of replies) this.#pending.set(reply.messageId, { ...reply })
   }
 
-  /** Resolves when it is on disk, and on its way if there is a connection. */
+  /**
+   * Resolves when it is on disk, a result durably. It goes out before the disk has synced it: a machine that dies in
+   * between says next that the end is not known, and the server, which has it, pays no heed.
+   */
   async add(commandId: string, file: string, content: string): Promise<void> {
+    const { records, log } = this.#options
     const messageId = newUuid(nodeCrypto)
     const reply: Pending = { commandId, file, messageId }
     try {
-      await this.#options.records.writeReply(commandId, file, { messageId, content })
+      await records.writeReply(commandId, file, { messageId, content })
     } catch (error) {
-      this.#options.log('cannot keep a reply', { commandId, error: (error as Error).message })
+      log('cannot keep a reply', { commandId, error: (error as Error).message })
       reply.content = content
     }
     const mayGo = this.#unanswered === this.#pending.size && this.#unanswered < MAXIMUM_UNANSWERED
-    this.#pending.set(messageId, reply)
-    if (mayGo) this.#transmit(reply, content)
-    this.#bound()
+    // Unless `repeat` has found it on the disk already.
+    if (!this.#pending.has(messageId)) {
+      this.#pending.set(messageId, reply)
+      if (mayGo) this.#transmit(reply, content)
+      this.#bound()
+    }
+    if (file !== RESULT || reply.content !== undefined) return
+    await records.syncReply(commandId, file).catch((error: Error) => {
+      log('cannot sync a result', { commandId, error: error.message })
+    })
   }
 
-  /** Says the result of an ended command once more: the server seems not to know it. */
+  /** Says the result of a command once more, if it has one: the server seems not to know it. */
   async repeat(commandId: string): Promise<void> {
     if (this.#of(commandId).length > 0) return
     const reply = await this.#options.records.readReply(commandId, RESULT)
-    if (reply === undefined) return
+    // Who asks twice in the meantime gets it once.
+    if (reply === undefined || this.#pending.has(reply.messageId)) return
     this.#pending.set(reply.messageId, { commandId, file: RESULT, messageId: reply.messageId })
     await this.#pump()
   }
@@ -87,7 +101,10 @@ export class Replies {
 
   /** Its directory goes away. */
   forget(commandId: string): void {
-    for (const reply of this.#of(commandId)) this.#drop(reply)
+    for (const reply of this.#of(commandId)) {
+      this.#drop(reply)
+      this.#options.log('a reply is given up: the server has not taken it in time', { commandId })
+    }
   }
 
   connected(send: SendFrame): void {
@@ -170,8 +187,11 @@ export class Replies {
   }
 
   #bound(): void {
-    if (this.#pending.size <= MAXIMUM_PENDING) return
-    const oldest = [...this.#pending.values()].find(reply => reply.file !== RESULT)
+    if (this.#pending.size <= MAXIMUM_IN_MEMORY) return
+    const all = [...this.#pending.values()]
+    const inMemory = all.filter(reply => reply.content !== undefined)
+    const tooMany = inMemory.length > MAXIMUM_IN_MEMORY ? inMemory : all.length > MAXIMUM_PENDING ? all : []
+    const oldest = tooMany.find(reply => reply.file !== RESULT)
     if (oldest === undefined) return
     this.#options.log('too many replies wait; one is lost', { commandId: oldest.commandId })
     this.acknowledged(oldest.messageId)

@@ -284,13 +284,13 @@ describe('reboot', () => {
       reboot: async () => void order.push(`reboot after ${before.progress.length}`),
     })
     const variables = { PATH: process.env.PATH, MARK: `${before.request.directory}/mark` }
-    Object.assign(before.request, { environment: { region: 'r', variables } })
+    Object.assign(before.request.environment, { variables })
     expect(await before.run()).toMatchObject({ status: 'SuccessAndReboot', reboot: true })
     expect(order).toEqual(['reboot after 2'])
     expect(before.told.map(step => step.name)).toEqual(['one'])
     const resume = JSON.parse(JSON.stringify(before.progress.at(-1)))
     const after = scene(document, { resume, directory: before.request.directory })
-    Object.assign(after.request, { environment: { region: 'r', variables } })
+    Object.assign(after.request.environment, { variables })
     const { steps, status } = await after.run()
     expect(status).toBe('Success')
     expect(after.told.map(step => step.name)).toEqual(['two', 'three'])

@@ -7,14 +7,6 @@ import { prepareDocument } from './prepare-document.ts'
 import type { StepPlace } from './run-step.ts'
 import { runSteps } from './run-steps.ts'
 
-export type {
-  DocumentOutcome,
-  DocumentProgress,
-  DocumentRequest,
-  OutputSink,
-  StepOutputSink,
-} from './document-request.ts'
-
 /** As AWS's agent has it. */
 const MAXIMUM_DEPTH = 3
 

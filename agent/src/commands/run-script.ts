@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import { sealedStdio } from '../pty/inherited-fds.ts'
 import { inWords } from '../sessions/error-words.ts'
 import { endProcesses } from '../sessions/process-tree.ts'
-import { takePipes } from './spare-pipes.ts'
+import { takePipes } from './output-pipes.ts'
 import type { StepOutput, StreamName } from './step-output.ts'
 
 /** How long programs may take to end after they were asked to. */
@@ -36,8 +36,9 @@ export async function runScript(program: Program, options: Options): Promise<Scr
   const { signal, timeoutMs, output, lingerMs = LINGER } = options
   const started = await start(program)
   if ('why' in started) return { kind: 'not-started', ...started }
-  const { child, stdout, stderr, exited } = started
+  const { child, stdout, stderr, exited, giveBack } = started
   const copied = Promise.all([copy(stdout, 'stdout', output), copy(stderr, 'stderr', output)])
+  void copied.then(ends => giveBack(ends.every(Boolean)))
   const done = exited.then(async code => {
     if (!(await within(copied, lingerMs))) await output.say('stderr', KEPT_OPEN)
     return { kind: 'exited', code } as const
@@ -55,7 +56,14 @@ export async function runScript(program: Program, options: Options): Promise<Scr
 const KEPT_OPEN =
   'The script has ended, but a program in the background keeps its output open. What that writes from now on is not kept.\n'
 
-type Started = { child: ChildProcess; stdout: Readable; stderr: Readable; exited: Promise<number> }
+type Started = {
+  child: ChildProcess
+  stdout: Readable
+  stderr: Readable
+  exited: Promise<number>
+  /** Of the pipes, once both streams are at their ends; false: not everything was read. */
+  giveBack(emptied: boolean): void
+}
 
 async function start({ file, args, cwd, env }: Program): Promise<Started | { why: string }> {
   const pipes = await takePipes()
@@ -69,9 +77,10 @@ async function start({ file, args, cwd, env }: Program): Promise<Started | { why
     if (child.pid === undefined) throw await failed
     const stdout = pipes === undefined ? (child.stdout as Readable) : readingEnd(pipes.stdout.ours)
     const stderr = pipes === undefined ? (child.stderr as Readable) : readingEnd(pipes.stderr.ours)
-    return { child, stdout, stderr, exited }
+    return { child, stdout, stderr, exited, giveBack: pipes?.giveBack ?? (() => {}) }
   } catch (error) {
     for (const fd of [pipes?.stdout.ours, pipes?.stderr.ours]) if (fd !== undefined) closeSync(fd)
+    pipes?.giveBack(true)
     return { why: inWords(error) }
   } finally {
     for (const fd of [pipes?.stdout.theirs, pipes?.stderr.theirs]) if (fd !== undefined) closeSync(fd)
@@ -82,12 +91,14 @@ function readingEnd(fd: number): Socket {
   return new Socket({ fd, readable: true, writable: false })
 }
 
-/** One chunk at a time: a program that writes faster than the disk waits. */
-async function copy(stream: Readable, name: StreamName, output: StepOutput): Promise<void> {
+/** To the end, or false. One chunk at a time: a program that writes faster than the disk waits. */
+async function copy(stream: Readable, name: StreamName, output: StepOutput): Promise<boolean> {
   try {
     for await (const chunk of stream) await output.write(name, chunk)
+    return true
   } catch {
     // Reading a pipe fails only when it is gone.
+    return false
   }
 }
 

@@ -3,11 +3,17 @@ import type { CommandReply, DocumentStatus, StepReply } from '@sallyport/protoco
 import type { ControlPlane } from '../control-plane.ts'
 import type { Log } from '../log.ts'
 import { type CommandRecords, type Progress, RESULT, replyFile } from './command-records.ts'
+import type {
+  DocumentEnvironment,
+  DocumentOutcome,
+  DocumentProgress,
+  DocumentRequest,
+} from './document-request.ts'
 import { readCommand, stepNames } from './job.ts'
 import { OutputUpload } from './output-upload.ts'
 import type { Replies } from './replies.ts'
 import { replyContent } from './reply-content.ts'
-import type { DocumentOutcome, DocumentProgress, DocumentRequest, runDocument } from './run-document.ts'
+import type { runDocument } from './run-document.ts'
 
 /** What ends sooner has nothing to say before its result. */
 const SAY_RUNNING_AFTER = 200
@@ -21,7 +27,7 @@ const CANCELLED = 'The command was cancelled.'
 /** What commands need of the node and of the agent. */
 export type CommandContext = {
   nodeId: string
-  region: string
+  environment: DocumentEnvironment
   run: typeof runDocument
   server: Pick<ControlPlane, 'call'>
   reboot: () => Promise<void>
@@ -76,7 +82,8 @@ export class RunningCommand {
 
   /** The agent stops: what runs is killed, unless the machine goes down for this very command. */
   stop(): void {
-    this.#end ??= 'stopped'
+    // One that was cancelled before ends as that.
+    if (!this.#abort.signal.aborted) this.#end ??= 'stopped'
     this.#abort.abort()
     this.#cancelGiveUp = this.#context.clock.after(STOP_WITHIN, () => this.#giveUp())
   }
@@ -116,45 +123,43 @@ export class RunningCommand {
         : failed('It had not begun.')
     }
     const directory = await begin()
-    const { commandId } = this.#life
-    const context = this.#context
-    const { documentName, document, parameters } = readCommand(commandId, this.#life.content)
     const { resume, finished, reboots } = this.#progress
     // From now on it is running, as far as another life of the agent is concerned.
-    if (resume !== undefined) await this.#records.writeProgress(commandId, { finished, reboots }, true)
+    if (resume !== undefined)
+      await this.#records.writeProgress(this.#life.commandId, { finished, reboots }, true)
+    const gaveUp = new Promise<DocumentOutcome>(resolve => {
+      this.#giveUp = () => resolve(failed('Its processes did not end.'))
+    })
+    return await Promise.race([this.#context.run(this.#request(directory, resume)), gaveUp])
+  }
+
+  #request(directory: string, resume: DocumentProgress | undefined): DocumentRequest {
+    const { nodeId, server, environment, update, stopping, clock, log } = this.#context
+    const { commandId, content } = this.#life
+    const { documentName, document, parameters } = readCommand(commandId, content)
     const oneStep = stepNames(document).length <= 1
-    const { nodeId, server, log } = context
-    const request: DocumentRequest = {
+    const resumed = resume !== undefined
+    return {
       commandId,
       nodeId,
       documentName,
       document,
       parameters,
       directory,
-      signal,
-      ...(resume !== undefined && { resume }),
+      signal: this.#abort.signal,
+      ...(resumed && { resume }),
       server,
-      environment: { region: context.region },
+      environment,
       log,
       onStep: step => this.#stepEnded(step, oneStep),
       onProgress: progress => this.#proceed(progress),
       output: new OutputUpload({
-        server,
-        commandId,
-        nodeId,
-        directory,
-        resumed: resume !== undefined,
-        signal: context.stopping,
-        clock: context.clock,
-        log,
+        ...{ server, commandId, nodeId, directory, resumed, clock, log },
+        signal: stopping,
       }),
       reboot: () => this.#reboot(),
-      ...(context.update !== undefined && { update: context.update }),
+      ...(update !== undefined && { update }),
     }
-    const gaveUp = new Promise<DocumentOutcome>(resolve => {
-      this.#giveUp = () => resolve(failed('Its processes did not end.'))
-    })
-    return await Promise.race([context.run(request), gaveUp])
   }
 
   #stepEnded(step: StepReply, oneStep: boolean): void {

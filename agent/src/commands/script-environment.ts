@@ -20,7 +20,7 @@ export async function scriptEnvironment(run: PluginRun): Promise<Record<string, 
   return {
     PATH,
     HOME: homedir(),
-    ...inherited(environment.variables ?? {}),
+    ...inherited(environment.variables),
     ...given(run.inputs),
     ...run.variables,
     SSM_COMMAND_ID: commandId,

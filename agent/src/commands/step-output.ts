@@ -47,7 +47,7 @@ export class StepOutput {
     const inside = file.newLine && file.last !== undefined && file.last !== NEWLINE
     file.newLine = false
     const whole = inside ? Buffer.concat([Uint8Array.of(NEWLINE), bytes]) : bytes
-    const room = this.#limit - CUT.length - file.size
+    const room = Math.max(0, this.#limit - CUT.length - file.size)
     file.cut = whole.length > room
     const kept = file.cut ? Buffer.concat([whole.subarray(0, room), CUT]) : whole
     const writing = this.#append(stream, kept)

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { StepReply } from '@sallyport/protocol/run-command'
 import { onTestFinished } from 'vitest'
-import { type DocumentProgress, type DocumentRequest, runDocument } from './run-document.ts'
+import { readDestinationRules } from '../sessions/port/destination-rules.ts'
+import type { DocumentProgress, DocumentRequest } from './document-request.ts'
+import { runDocument } from './run-document.ts'
 
 type Scene = {
   parameters?: Record<string, unknown>
@@ -43,7 +45,11 @@ export function scene(
     parameters,
     directory: directory ?? temporaryDirectory(),
     signal: new AbortController().signal,
-    environment: { region: 'eu-test-1', variables: { PATH: process.env.PATH, ...variables } },
+    environment: {
+      region: 'eu-test-1',
+      variables: { PATH: process.env.PATH, ...variables },
+      destinations: readDestinationRules(variables),
+    },
     log: message => void seen.log.push(message),
     onStep: step => void seen.told.push(step),
     onProgress: async progress => void seen.progress.push(structuredClone(progress)),

@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encodeControlMessage } from '@sallyport/protocol/control-channel'
@@ -20,8 +21,9 @@ import {
 } from '@sallyport/protocol/run-command'
 import { nodeCrypto } from '@sallyport/protocol/transport/node-crypto'
 import { expect, onTestFinished } from 'vitest'
+import { readDestinationRules } from '../sessions/port/destination-rules.ts'
 import { Commands, type CommandsOptions } from './commands.ts'
-import type { DocumentOutcome, DocumentRequest } from './run-document.ts'
+import type { DocumentOutcome, DocumentRequest } from './document-request.ts'
 
 export const NODE = 'mi-0123456789abcdef0'
 type Ack = { jobId: string; code: string }
@@ -36,7 +38,7 @@ export function eventually<T>(look: () => T) {
 export function openNode() {
   const state = mkdtempSync(join(tmpdir(), 'sallyport-commands-'))
   // Acknowledgements are still being noted.
-  onTestFinished(() => rmSync(state, { recursive: true, force: true, maxRetries: 5 }))
+  onTestFinished(() => rm(state, { recursive: true, force: true, maxRetries: 5 }))
   const directory = join(state, 'commands')
   return {
     directory,
@@ -61,7 +63,7 @@ class Life {
       directory,
       limits: { running: 10, waiting: 100 },
       nodeId: NODE,
-      region: 'eu-test-1',
+      environment: { region: 'eu-test-1', variables: {}, destinations: readDestinationRules({}) },
       run: request => this.#run(request),
       server: { call: () => Promise.reject(new Error('there is no server')) },
       reboot: () => Promise.resolve(),

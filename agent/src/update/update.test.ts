@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -9,7 +17,8 @@ import { updateAgent } from './update.ts'
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 const NEW = sha256('new')
 const files = { 'sallyport.js': 'the new program', 'chunks/a.js': 'a part of it' }
-const wanted = { targetVersion: '', allowDowngrade: false }
+const OLD = sha256('old')
+const wanted = { targetVersion: '', allowDowngrade: false, signal: new AbortController().signal }
 
 let directory: string
 let program: string
@@ -19,7 +28,7 @@ beforeEach(() => {
   mkdirSync(join(directory, 'installed'))
   program = join(directory, 'installed/sallyport.js')
   writeFileSync(program, 'the old program')
-  installed({ ReleaseId: sha256('old'), Version: '0.1.0' })
+  installed({ ReleaseId: OLD, Version: '0.1.0' })
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
@@ -47,12 +56,15 @@ function server({ release = {}, file = path => files[path as keyof typeof files]
 }
 
 const update = (changes?: Changes, more: Partial<typeof wanted> = {}) =>
-  updateAgent({ server: server(changes), stateDirectory: directory, program }, { ...wanted, ...more })
+  updateAgent(
+    { server: server(changes), stateDirectory: directory, program, installed: program },
+    { ...wanted, ...more },
+  )
 
 describe('an update', () => {
   test('brings every file whole and is run from the next start on', async () => {
     expect(await update()).toMatchObject({ replaced: true, message: expect.stringContaining('0.2.0') })
-    const release = await releaseToRun(directory)
+    const release = await releaseToRun(directory, OLD)
     expect(release).toEqual({
       id: NEW,
       entry: join(releaseDirectory(directory, NEW), 'dist/sallyport.js'),
@@ -67,7 +79,7 @@ describe('an update', () => {
   test('to what runs already changes nothing', async () => {
     installed({ ReleaseId: NEW, Version: '0.2.0' })
     expect(await update()).toEqual({ replaced: false, message: 'The agent is up to date: version 0.2.0.' })
-    expect(await releaseToRun(directory)).toBeUndefined()
+    expect(await releaseToRun(directory, NEW)).toBeUndefined()
   })
 
   test.each([
@@ -99,10 +111,18 @@ describe('an update', () => {
       /has a file "..\/..\/x"/,
     ],
     ['an absolute path', { release: { Files: [{ Path: '/etc/x', Size: 1, Sha256: '' }] } }, {}, /has a file/],
+    ['an id that leads away', { release: { ReleaseId: '../../victim' } }, {}, /has the id "..\/..\/victim"/],
+    ['an id that is none', { release: { ReleaseId: '' } }, {}, /has the id ""/],
+    [
+      'a size below nothing, beside one that is too much',
+      { release: { Files: [1e12, -1e12].map(Size => ({ Path: 'a', Size, Sha256: '' })) } },
+      {},
+      /too much/,
+    ],
     ['too much', { release: { Files: [{ Path: 'a', Size: 1e12, Sha256: '' }] } }, {}, /too much/],
   ])('%s is refused, and nothing has changed', async (_, changes, more, message) => {
     await expect(update(changes, more)).rejects.toThrow(message)
-    expect(await releaseToRun(directory)).toBeUndefined()
+    expect(await releaseToRun(directory, OLD)).toBeUndefined()
     expect(readdirSync(directory).filter(name => name !== 'installed' && name !== 'releases')).toEqual([])
   })
 
@@ -117,9 +137,9 @@ describe('a release on trial', () => {
   beforeEach(() => update())
 
   test('that never comes online is given up at its fourth start', async () => {
-    for (let start = 0; start < 3; start++) expect(await releaseToRun(directory)).toBeDefined()
-    expect(await releaseToRun(directory)).toBeUndefined()
-    expect(await releaseToRun(directory)).toBeUndefined()
+    for (let start = 0; start < 3; start++) expect(await releaseToRun(directory, OLD)).toBeDefined()
+    expect(await releaseToRun(directory, OLD)).toBeUndefined()
+    expect(await releaseToRun(directory, OLD)).toBeUndefined()
   })
 
   test('that has come online stays, and those before it go', async () => {
@@ -127,14 +147,59 @@ describe('a release on trial', () => {
     mkdirSync(releaseDirectory(directory, before))
     await keepRelease(directory, NEW)
     for (let start = 0; start < 10; start++)
-      expect(await releaseToRun(directory)).toMatchObject({ onTrial: false })
+      expect(await releaseToRun(directory, OLD)).toMatchObject({ onTrial: false })
     expect(readdirSync(join(directory, 'releases')).sort()).toEqual([NEW, 'chosen.json'].sort())
   })
 
   test('is not proved by another that comes online', async () => {
-    await tryRelease(directory, NEW, '0.2.0')
+    await tryRelease(directory, { id: NEW, version: '0.2.0' }, OLD)
     await keepRelease(directory, sha256('another'))
-    for (let start = 0; start < 3; start++) await releaseToRun(directory)
-    expect(await releaseToRun(directory)).toBeUndefined()
+    for (let start = 0; start < 3; start++) await releaseToRun(directory, OLD)
+    expect(await releaseToRun(directory, OLD)).toBeUndefined()
   })
+  test('gives way to the release before it, which was good, and is removed', async () => {
+    await keepRelease(directory, NEW)
+    const bad = sha256('bad')
+    mkdirSync(releaseDirectory(directory, bad))
+    await tryRelease(directory, { id: bad, version: '0.3.0' }, OLD)
+    expect(await releaseToRun(directory, OLD)).toMatchObject({ id: NEW, onTrial: false })
+    expect(await releaseToRun(directory, OLD)).toMatchObject({ id: NEW, onTrial: false })
+    expect(readdirSync(join(directory, 'releases')).sort()).toEqual([NEW, 'chosen.json'].sort())
+  })
+})
+
+describe('a release that is good', () => {
+  const entry = () => join(releaseDirectory(directory, NEW), 'dist/sallyport.js')
+
+  test('is given up once another version is installed by hand', async () => {
+    await update()
+    await keepRelease(directory, NEW)
+    expect(await releaseToRun(directory, sha256('by hand'))).toBeUndefined()
+    expect(readdirSync(directory)).toEqual(['installed'])
+  })
+
+  test('leaves the packages to the next, though it goes itself', async () => {
+    mkdirSync(join(directory, 'installed/node_modules'))
+    await update()
+    await keepRelease(directory, NEW)
+    writeFileSync(join(entry(), '../release.json'), JSON.stringify({ ReleaseId: NEW, Version: '0.2.0' }))
+    const next = sha256('next')
+    const options = { server: server({ release: { ReleaseId: next } }), stateDirectory: directory }
+    await updateAgent({ ...options, program: entry(), installed: program }, wanted)
+    await keepRelease(directory, next)
+    const modules = realpathSync(join(releaseDirectory(directory, next), 'node_modules'))
+    expect(modules).toBe(realpathSync(join(directory, 'installed/node_modules')))
+  })
+})
+
+test('a cancelled update leaves nothing behind', async () => {
+  const cancel = new AbortController()
+  const file = (path: keyof typeof files) => {
+    cancel.abort()
+    return files[path]
+  }
+  await expect(
+    update({ file: file as (path: string) => string }, { signal: cancel.signal }),
+  ).rejects.toThrow()
+  expect(readdirSync(join(directory, 'releases'))).toEqual([])
 })

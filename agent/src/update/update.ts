@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -9,8 +9,9 @@ import type {
   ReleaseFile,
 } from '@sallyport/protocol/api/ssm-release'
 import { isVersionSince } from '@sallyport/protocol/versions'
+import type { UpdateInput } from '../commands/document-request.ts'
 import type { ControlPlane } from '../control-plane.ts'
-import { releaseDirectory, tryRelease } from './releases.ts'
+import { describeProgram, isReleaseId, releaseDirectory, tryRelease } from './releases.ts'
 
 /** A server of ours sends some two megabytes in fifty files. */
 const MAXIMUM_FILES = 1_000
@@ -22,10 +23,9 @@ export type UpdateOptions = {
   stateDirectory: string
   /** The script that runs: what it loads is what the new one will load. */
   program: string
+  /** The script that was installed, which may be an older one. */
+  installed: string
 }
-
-/** Empty: whatever the server has. */
-export type WantedVersion = { targetVersion: string; allowDowngrade: boolean }
 
 /** `replaced`: the new version is there and runs once the agent starts again. */
 export type Updated = { message: string; replaced: boolean }
@@ -34,8 +34,11 @@ export type Updated = { message: string; replaced: boolean }
  * Brings the version of the server here, verified by the hashes that the server told over the pinned connection. Rejects with what
  * to do if it cannot run on this machine; nothing has changed then.
  */
-export async function updateAgent(options: UpdateOptions, wanted: WantedVersion): Promise<Updated> {
-  const running = releaseOf(options.program)
+export async function updateAgent(options: UpdateOptions, wanted: UpdateInput): Promise<Updated> {
+  const running = describeProgram(options.program)
+  if (running === undefined) {
+    throw new Error('This agent runs from its sources, not from a build. Update the sources.')
+  }
   const release = (await options.server.call('GetAgentRelease', {})) as GetAgentReleaseOutput
   checkWanted(release, running.Version, wanted)
   if (release.ReleaseId === running.ReleaseId) {
@@ -43,13 +46,19 @@ export async function updateAgent(options: UpdateOptions, wanted: WantedVersion)
   }
   checkMachine(release, options.program)
   checkFiles(release.Files)
-  await fetchRelease(options, release)
-  await tryRelease(options.stateDirectory, release.ReleaseId, release.Version)
+  // It becomes the name of a directory, and what is in its place is removed.
+  if (!isReleaseId(release.ReleaseId)) {
+    throw new Error(`The release of the server has the id ${JSON.stringify(release.ReleaseId)}.`)
+  }
+  await fetchRelease(options, release, wanted.signal)
+  const { ReleaseId: id, Version: version } = release
+  const installed = describeProgram(options.installed)?.ReleaseId
+  await tryRelease(options.stateDirectory, { id, version }, installed)
   const message = `Version ${release.Version} (${release.ReleaseId.slice(0, 12)}) is in place of ${running.Version} (${running.ReleaseId.slice(0, 12)}). It runs as soon as no session and no command does.`
   return { message, replaced: true }
 }
 
-function checkWanted(release: GetAgentReleaseOutput, version: string, wanted: WantedVersion): void {
+function checkWanted(release: GetAgentReleaseOutput, version: string, wanted: UpdateInput): void {
   if (wanted.targetVersion !== '' && wanted.targetVersion !== release.Version) {
     throw new Error(
       `The server has version ${release.Version} of the agent, not ${wanted.targetVersion}. Update the server first, or leave the version out.`,
@@ -80,7 +89,7 @@ function checkMachine({ Node, Packages, Version }: GetAgentReleaseOutput, progra
 
 /** Untrusted as anything that comes from elsewhere: a path must not lead out of the release. */
 function checkFiles(files: readonly ReleaseFile[]): void {
-  const size = files.reduce((sum, file) => sum + file.Size, 0)
+  const size = files.reduce((sum, { Size }) => sum + (Size >= 0 ? Size : Number.NaN), 0)
   if (files.length > MAXIMUM_FILES || !(size <= MAXIMUM_SIZE))
     throw new Error(
       `The release of the server has ${files.length} files of ${size} bytes, which is too much.`,
@@ -89,21 +98,32 @@ function checkFiles(files: readonly ReleaseFile[]): void {
   if (odd !== undefined) throw new Error(`The release of the server has a file ${JSON.stringify(odd.Path)}.`)
 }
 
-async function fetchRelease(options: UpdateOptions, release: GetAgentReleaseOutput): Promise<void> {
+async function fetchRelease(
+  options: UpdateOptions,
+  release: GetAgentReleaseOutput,
+  signal: AbortSignal,
+): Promise<void> {
   const directory = releaseDirectory(options.stateDirectory, release.ReleaseId)
   const partial = `${directory}.partial`
   await rm(partial, { recursive: true, force: true })
-  for (const file of release.Files) {
-    const path = join(partial, 'dist', file.Path)
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    const bytes = await fetchFile(options, release.ReleaseId, file)
-    await writeFile(path, bytes, { mode: file.Path.startsWith('bin/') ? 0o700 : 0o600 })
+  try {
+    for (const file of release.Files) {
+      signal.throwIfAborted()
+      const path = join(partial, 'dist', file.Path)
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+      const bytes = await fetchFile(options, release.ReleaseId, file)
+      // Flushed: a machine that dies soon after must not find itself with an agent of empty files.
+      await writeFile(path, bytes, { mode: file.Path.startsWith('bin/') ? 0o700 : 0o600, flush: true })
+    }
+    // The packages that were installed with the agent serve this version too.
+    const modules = modulesDirectory(options.program)
+    if (modules !== undefined) await symlink(modules, join(partial, 'node_modules'))
+    await rm(directory, { recursive: true, force: true })
+    await rename(partial, directory)
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true })
+    throw error
   }
-  // The packages that were installed with the agent serve this version too.
-  const modules = modulesDirectory(options.program)
-  if (modules !== undefined) await symlink(modules, join(partial, 'node_modules'))
-  await rm(directory, { recursive: true, force: true })
-  await rename(partial, directory)
 }
 
 async function fetchFile(options: UpdateOptions, ReleaseId: string, file: ReleaseFile): Promise<Uint8Array> {
@@ -123,13 +143,6 @@ async function fetchFile(options: UpdateOptions, ReleaseId: string, file: Releas
   return bytes
 }
 
-/** By the file that the build writes beside the program. */
-function releaseOf(program: string): Pick<GetAgentReleaseOutput, 'ReleaseId' | 'Version'> {
-  const file = join(dirname(program), 'release.json')
-  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'))
-  throw new Error('This agent runs from its sources, not from a build. Update the sources.')
-}
-
 function packageVersion(program: string, name: string): string | undefined {
   try {
     const load = createRequire(program)
@@ -139,8 +152,9 @@ function packageVersion(program: string, name: string): string | undefined {
   }
 }
 
-/** Where the packages are that the program loads; undefined if it has none. */
+/** Where the packages really are, as the program may be a release that goes; undefined if it has none. */
 function modulesDirectory(program: string): string | undefined {
   const paths = createRequire(program).resolve.paths('any') ?? []
-  return paths.find(path => existsSync(path))
+  const found = paths.find(path => existsSync(path))
+  return found === undefined ? undefined : realpathSync(found)
 }

@@ -5,6 +5,15 @@ import type { Scope } from '../store/schema.ts'
 /** More are answered at once. Whoever follows a command has one for it, and one for each output that is looked at. */
 export const MAXIMUM_WATCHES = 2_000
 
+/** With more targets than this, changes are told together: one by one they would keep the store busy. */
+const MANY_TARGETS = 100
+const GATHER_MS = 100
+
+/** How much time is at least between two looks at something of a command (see `Watched`). */
+export function gatherMsFor({ targetCount }: { targetCount: number }): number {
+  return targetCount > MANY_TARGETS ? GATHER_MS : 0
+}
+
 type WatchOptions = { bus: Bus; scope: Scope; clock: Clock }
 type Look<T> = { answer: T; done: boolean }
 export type Watched<T> = {

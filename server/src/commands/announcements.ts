@@ -3,13 +3,19 @@ import { type Bus, BusError, commandSubject, nodeSubject } from '../bus/bus.ts'
 import type { Logger } from '../logger.ts'
 import type { Scope } from '../store/schema.ts'
 
-/** Nodes that are told in one turn of the event loop. */
-const NODES_AT_ONCE = 100
+/** Nodes that are told at once. What they answer comes at once, too, and who uses the API waits behind it. */
+const NODES_AT_ONCE = 50
+/** From then to the next of them, if the server keeps up: so 10,000 a second at most, and 500 at least. */
+const PAUSE_MS = 5
+const LONGEST_PAUSE_MS = 100
 const RETRY_MS = 10
 
 type Options = { bus: Bus; scope: Scope; clock: Clock; logger: Logger }
 
-/** Tells the bus what changed, of many nodes a few at a time, so that others have their turn between. */
+/**
+ * Tells the bus what changed, of many nodes a few at a time: as fast as the server can deal with what comes of it, and no
+ * faster, so that others have their turn between.
+ */
 export class Announcements {
   readonly #options: Options
   readonly #nodes = new Set<string>()
@@ -48,20 +54,36 @@ export class Announcements {
     this.#running = this.#nodes.size > 0
     if (!this.#running) return
     if (full) clock.after(RETRY_MS, () => this.#tell())
-    else clock.soon(() => this.#tell())
+    else this.#tellLater()
+  }
+
+  /** A timer that is late says how much there is to do: then it is left alone for as long again. */
+  #tellLater(): void {
+    const { clock } = this.#options
+    const due = clock.monotonic() + PAUSE_MS
+    clock.after(PAUSE_MS, () => {
+      const late = clock.monotonic() - due
+      if (late < PAUSE_MS) this.#tell()
+      else clock.after(Math.min(late, LONGEST_PAUSE_MS), () => this.#tell())
+    })
   }
 
   /** False when the bus has no room for now. */
   #publish(subject: string, message: { type: string }): boolean {
     if (this.#closed) return true
-    const { bus, logger } = this.#options
+    const { bus } = this.#options
     try {
-      void bus.publish(subject, message)
+      const published = bus.publish(subject, message)
+      if (published instanceof Promise) published.catch(error => this.#failed(subject, error))
       return true
     } catch (error) {
       if (error instanceof BusError && error.code === 'overflow') return false
-      logger.error({ err: error, subject }, 'commands: the bus failed')
+      this.#failed(subject, error)
       return true
     }
+  }
+
+  #failed(subject: string, error: unknown): void {
+    if (!this.#closed) this.#options.logger.error({ err: error, subject }, 'commands: the bus failed')
   }
 }

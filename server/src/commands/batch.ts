@@ -76,7 +76,8 @@ export class Batch {
       changed: this.#changedCommands,
       wake: this.#wake,
       notifications: this.#notifications,
-      again: [...this.#again.values()],
+      // Where nothing changed, the same again would change nothing either, and have no end.
+      again: this.#changedCommands.size === 0 ? [] : [...this.#again.values()],
       orphans,
       deadline: this.#earliestDeadline(),
     }

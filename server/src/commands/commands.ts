@@ -23,6 +23,8 @@ export type { JobName, OwedJob } from './owed-jobs.ts'
 const LONGEST_SLEEP_MS = 3_600_000
 const RETRY_MS = 1_000
 const REMOVAL_INTERVAL_MS = 3_600_000
+/** How often nodes are told again of what they are owed: what the bus says once may be lost. */
+export const REMINDER_INTERVAL_MS = 30_000
 
 const evenly = () => randomInt(1_001) / 1_000
 
@@ -50,6 +52,7 @@ export class Commands {
   readonly #announcements: Announcements
   #alarm: { at: number; cancel: () => void } | undefined
   #cancelRemoval: (() => void) | undefined
+  #cancelReminder: (() => void) | undefined
   /** The removal of what an interrupted `send` left. */
   #orphans: Promise<void> = Promise.resolve()
   #closed = false
@@ -70,14 +73,17 @@ export class Commands {
     for (const commandId of await store.commandChanges.unfinished(scope)) {
       this.#loop.see({ kind: 'resume', commandId })
     }
+    await this.#endDeparted()
     await this.#awaitNext()
     this.#removeLater()
+    this.#remindLater()
   }
 
   async close(): Promise<void> {
     this.#closed = true
     this.#alarm?.cancel()
     this.#cancelRemoval?.()
+    this.#cancelReminder?.()
     await this.#loop.close()
     this.#announcements.close()
   }
@@ -96,6 +102,7 @@ export class Commands {
     if (waiting[0]?.deadline) this.#awaitDeadline(waiting[0].deadline)
     this.#announcements.commands([commandId])
     this.#announcements.nodes(waiting.filter(({ owed }) => owed !== null).map(({ nodeId }) => nodeId))
+    void this.#endDeparted(commandId)
     const made = toCommand(rows.command)
     return made.endedAt === null ? { ...made, status: 'Pending', details: 'Pending' } : made
   }
@@ -149,7 +156,10 @@ export class Commands {
     this.#announcements.commands(changed)
     this.#announcements.nodes(wake)
     if (deadline !== undefined) this.#awaitDeadline(deadline)
-    if (orphans.size > 0) this.#orphans = this.#removeOrphans(orphans)
+    if (orphans.size === 0) return
+    this.#orphans = this.#removeOrphans(orphans)
+    // Whoever waits for the deadlines hears of it, if somebody does; in any case they stay due.
+    this.#orphans.catch(() => {})
   }
 
   #notify(notifications: readonly Notification[]): void {
@@ -183,6 +193,39 @@ export class Commands {
     const { store, scope } = this.#options
     const next = await store.commandChanges.nextDeadline(scope)
     if (next !== undefined) this.#awaitDeadline(next)
+  }
+
+  /**
+   * Nodes that were deregistered while a command was sent to them, or of which a former life did not get to know it. The
+   * command is stored already, so nobody waits for this; if it fails the deadlines end what is left.
+   */
+  async #endDeparted(commandId?: string): Promise<void> {
+    const { store, scope, logger } = this.#options
+    try {
+      const nodeIds = await store.commandChanges.departed(scope, commandId)
+      if (!this.#closed) for (const nodeId of nodeIds) this.#loop.see({ kind: 'gone', nodeId })
+    } catch (error) {
+      if (!this.#closed) logger.error({ err: error }, 'commands: deregistered nodes could not be looked for')
+    }
+  }
+
+  #remindLater(): void {
+    this.#cancelReminder = this.#options.clock.after(REMINDER_INTERVAL_MS, () => {
+      void this.#remind().finally(() => {
+        if (!this.#closed) this.#remindLater()
+      })
+    })
+  }
+
+  async #remind(): Promise<void> {
+    const { store, scope, clock, logger } = this.#options
+    try {
+      const nodeIds = await store.commandChanges.owing(scope, clock.now())
+      if (!this.#closed) this.#announcements.nodes(nodeIds)
+    } catch (error) {
+      if (!this.#closed)
+        logger.error({ err: error }, 'commands: nodes could not be reminded, trying again later')
+    }
   }
 
   #removeLater(): void {

@@ -11,6 +11,8 @@ const MAX_COMMANDS = 50
 const MAX_CHARACTERS = 1_000_000
 /** Who wants more is refused, and told so. */
 const MAX_WAITING = 50_000
+/** Of what steps wrote: the results of ten thousand nodes that write all they may would be half a gigabyte. */
+export const MAX_WAITING_CHARACTERS = 200_000_000
 /** For how long notes wait for something to go with; nobody waits for them. */
 const NOTE_MS = 20
 const RETRY_MS = 1_000
@@ -31,6 +33,7 @@ type Waiter = { request: Request; resolve: () => void; reject: (error: unknown) 
 export class Loop {
   readonly #options: LoopOptions
   #waiting: Waiter[] = []
+  #waitingCharacters = 0
   #notes: Request[] = []
   #cancelNotes: (() => void) | undefined
   readonly #retries = new Set<() => void>()
@@ -45,10 +48,13 @@ export class Loop {
   /** Resolves when it is stored. */
   ask(request: Request): Promise<void> {
     if (this.#closed) return Promise.reject(new Error('commands: the server is closing'))
-    if (this.#waiting.length >= MAX_WAITING) {
-      return Promise.reject(new Error(`commands: ${MAX_WAITING} requests are waiting; try again later`))
+    if (this.#waiting.length >= MAX_WAITING || this.#waitingCharacters >= MAX_WAITING_CHARACTERS) {
+      return Promise.reject(
+        new Error(`commands: ${this.#waiting.length} requests are waiting; try again later`),
+      )
     }
     return new Promise((resolve, reject) => {
+      this.#waitingCharacters += weightOf(request)
       this.#waiting.push({ request, resolve, reject })
       this.#start()
     })
@@ -119,7 +125,9 @@ export class Loop {
     }
     // One of them at least, whatever it weighs.
     const end = this.#waiting.findIndex((waiter, at) => at >= MAX_REQUESTS || (full(waiter) && at > 0))
-    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end)
+    const taken = this.#waiting.splice(0, end === -1 ? this.#waiting.length : end)
+    for (const { request } of taken) this.#waitingCharacters -= weightOf(request)
+    return taken
   }
 
   async #commit(requests: readonly Request[]): Promise<Outcome> {

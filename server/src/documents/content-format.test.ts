@@ -102,8 +102,15 @@ describe('YAML', () => {
     ['', /it is not a YAML mapping/],
     ['a: 1\n---\nb: 2', /it is not valid YAML: .*multiple documents/],
     ['a: *b', /it is not valid YAML: .*b/],
+    ['a: 1 # \0', /it has a zero byte/],
     ['a: &a [*a]', /nested too deep/],
-    [`a: ${'['.repeat(30_000)}`, /it is not valid YAML/],
+    [`a: ${'['.repeat(30_000)}`, /nested too deep/],
+    // Near the end of the stack V8 ends the process rather than throw.
+    ...['- ', '? ', ': ', '{a: ', '[{', 'a:\t', '- ? '].map((text): [string, RegExp] => [
+      text.repeat(Math.floor(65_000 / text.length)),
+      /nested too deep|it is not valid YAML/,
+    ]),
+    [`a: ${'['.repeat(32_000)}${']'.repeat(32_000)}`, /nested too deep/],
     [`a: ${'['.repeat(100)}${']'.repeat(100)}`, /nested too deep/],
     ['\ta: 1', /it is not valid YAML/],
   ])('is refused: %j', (text, message) => {

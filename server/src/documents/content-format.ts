@@ -44,6 +44,8 @@ function textFormat(content: string): 'JSON' | 'YAML' {
 
 function parse(format: string, content: string): JsonObject {
   const known = format === 'TEXT' ? textFormat(content) : format
+  // The database takes it for the end of the text.
+  if (content.includes('\0')) throw invalid('it has a zero byte.')
   const document = known === 'YAML' ? withoutOverflow(() => parseYaml(content)) : parseJson(content)
   if (!isObject(document))
     throw invalid(`it is not ${known === 'YAML' ? 'a YAML mapping' : 'a JSON object'}.`)

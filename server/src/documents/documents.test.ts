@@ -178,6 +178,18 @@ describe('parameters', () => {
     expect(matchesPattern('^(a+)+$', 'aaa')).toBe(true)
     expect(matchesPattern('^b', 'aaa')).toBe(false)
   })
+
+  test('whose patterns take long, and none too long, have a limit together', () => {
+    // Found by the second half, when all ways to find the first have failed.
+    const slow = { type: 'StringList', allowedPattern: '(a+)+b|a+!' } as const
+    const value = `${'a'.repeat(18)}!`
+    const parameters = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`p${i}`, slow]))
+    const given = Object.fromEntries(Object.keys(parameters).map(name => [name, [value]]))
+    expect(bind({ p0: [value] }, { ...shell, parameters: { p0: slow } })).toEqual({ p0: [value] })
+    const started = performance.now()
+    expect(() => bind(given, { ...shell, parameters })).toThrow(/takes too long/)
+    expect(performance.now() - started).toBeLessThan(1500)
+  })
 })
 
 describe('the limits of a session', () => {

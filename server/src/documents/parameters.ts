@@ -1,6 +1,6 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
 import type { Json } from '../store/schema.ts'
-import { matchesPattern } from './allowed-pattern.ts'
+import { firstMismatch, newPatience, type Patience } from './allowed-pattern.ts'
 import type { CommandDocument, CommandParameter } from './command-schema.ts'
 import { readValue, textsOf, wanted } from './parameter-values.ts'
 import type { SessionDocument } from './session-documents.ts'
@@ -26,14 +26,20 @@ export function bindParameters(
     throw invalid(`the document has no parameter '${name}'. ${known}`)
   }
   const bound: Record<string, Json> = {}
+  const patience = newPatience()
   for (const [name, parameter] of Object.entries(declared)) {
     const values = Object.hasOwn(given, name) ? given[name] : undefined
-    bound[name] = bindOne(name, parameter, values)
+    bound[name] = bindOne(name, parameter, values, patience)
   }
   return bound
 }
 
-function bindOne(name: string, parameter: CommandParameter, values: readonly string[] | undefined): Json {
+function bindOne(
+  name: string,
+  parameter: CommandParameter,
+  values: readonly string[] | undefined,
+  patience: Patience,
+): Json {
   if (values === undefined) {
     if (parameter.default === undefined)
       throw invalid(`the parameter '${name}' has no default and was not given.`)
@@ -43,29 +49,41 @@ function bindOne(name: string, parameter: CommandParameter, values: readonly str
   const [first] = values
   if (one && (first === undefined || values.length > 1)) {
     // What is wrong with each of several says more than that they are several.
-    checkValues(name, parameter, values)
+    checkValues(name, parameter, values, patience)
     throw invalid(`the parameter '${name}' takes one value, not ${values.length}.`)
   }
   const value = readValue(parameter.type, one ? (first ?? null) : [...values])
   if (value === undefined) throw invalid(`the parameter '${name}' must be ${wanted(parameter.type)}.`)
-  checkValues(name, parameter, textsOf(parameter.type, value))
+  checkValues(name, parameter, textsOf(parameter.type, value), patience)
   return value
 }
 
 /** Throws `InvalidParameters` if the parameter does not allow one of the values, or so many of them. */
-export function checkValues(name: string, parameter: CommandParameter, values: readonly string[]): void {
-  for (const value of values) checkValue(name, parameter, value)
-  const { type, minItems = 0, maxItems = Number.POSITIVE_INFINITY } = parameter
+export function checkValues(
+  name: string,
+  parameter: CommandParameter,
+  values: readonly string[],
+  patience: Patience,
+): void {
+  const { type, allowedValues, minItems = 0, maxItems = Number.POSITIVE_INFINITY } = parameter
+  const allowed = allowedValues && new Set(allowedValues.map(String))
+  for (const value of values) checkValue(name, parameter, allowed, value)
+  checkAllowedPattern(name, parameter.allowedPattern, values, patience)
   const list = type === 'StringList' || type === 'MapList'
   if (list && (values.length < minItems || values.length > maxItems)) {
     throw invalid(`the parameter '${name}' takes ${range(minItems, maxItems)} values, not ${values.length}.`)
   }
 }
 
-function checkValue(name: string, parameter: CommandParameter, value: string): void {
-  const { allowedValues, minChars = 0, maxChars = Number.POSITIVE_INFINITY } = parameter
-  if (allowedValues !== undefined && !allowedValues.some(allowed => String(allowed) === value)) {
-    throw invalid(`the parameter '${name}' must be one of ${allowedValues.join(', ')}.`)
+function checkValue(
+  name: string,
+  parameter: CommandParameter,
+  allowed: ReadonlySet<string> | undefined,
+  value: string,
+): void {
+  const { minChars = 0, maxChars = Number.POSITIVE_INFINITY } = parameter
+  if (allowed?.has(value) === false) {
+    throw invalid(`the parameter '${name}' must be one of ${[...allowed].join(', ')}.`)
   }
   if (value.length < minChars || value.length > maxChars) {
     throw invalid(
@@ -75,18 +93,22 @@ function checkValue(name: string, parameter: CommandParameter, value: string): v
   if (parameter.interpolationType !== undefined && value.includes('\0')) {
     throw invalid(`the value of the parameter '${name}' has a NUL, which no environment can hold.`)
   }
-  checkAllowedPattern(name, parameter.allowedPattern, value)
 }
 
-function checkAllowedPattern(name: string, pattern: string | undefined, value: string): void {
+function checkAllowedPattern(
+  name: string,
+  pattern: string | undefined,
+  values: readonly string[],
+  patience: Patience,
+): void {
   if (pattern === undefined) return
-  const matches = matchesPattern(pattern, value)
-  if (matches === 'too-slow') {
+  const mismatch = firstMismatch(pattern, values, patience)
+  if (mismatch === 'too-slow') {
     throw invalid(
       `the allowedPattern of '${name}' takes too long on this value; the document should simplify it.`,
     )
   }
-  if (!matches) throw invalid(`the value of the parameter '${name}' does not match ${pattern}.`)
+  if (mismatch !== -1) throw invalid(`the value of the parameter '${name}' does not match ${pattern}.`)
 }
 
 function range(least: number, most: number): string {

@@ -1,4 +1,5 @@
 import { AwsError } from '@sallyport/protocol/aws/error'
+import { newPatience, type Patience } from './allowed-pattern.ts'
 import type { CommandParameter, ParameterType } from './command-schema.ts'
 import { checkObject, checkSpelling, checkString, invalid, isObject, isStrings } from './content.ts'
 import { readValue, textsOf, wanted } from './parameter-values.ts'
@@ -27,11 +28,14 @@ export const sessionParameters: ParameterRules = {
 /** What a document declares that callers may give (control-plane.md 12.3). Answers the names. */
 export function checkParameters(parameters: unknown, rules: ParameterRules): Set<string> {
   checkObject('parameters', parameters)
-  for (const [name, parameter] of Object.entries(parameters ?? {})) checkParameter(name, parameter, rules)
+  const patience = newPatience()
+  for (const [name, parameter] of Object.entries(parameters ?? {})) {
+    checkParameter(name, parameter, rules, patience)
+  }
   return new Set(Object.keys(parameters ?? {}))
 }
 
-function checkParameter(name: string, parameter: unknown, rules: ParameterRules): void {
+function checkParameter(name: string, parameter: unknown, rules: ParameterRules, patience: Patience): void {
   if (!PARAMETER_NAME.test(name))
     throw invalid(`'${name}' is no name for a parameter: letters and digits only.`)
   const place = `parameters.${name}`
@@ -48,7 +52,7 @@ function checkParameter(name: string, parameter: unknown, rules: ParameterRules)
   }
   checkDisplay(place, parameter.displayType)
   checkInterpolation(`${place}.interpolationType`, type, parameter.interpolationType, rules)
-  checkDefault(place, name, parameter as CommandParameter)
+  checkDefault(place, name, parameter as CommandParameter, patience)
 }
 
 function checkType(place: string, type: unknown, { types }: ParameterRules): ParameterType {
@@ -96,7 +100,7 @@ function checkInterpolation(place: string, type: ParameterType, given: unknown, 
 }
 
 /** AWS's own documents allow their empty defaults expressly: the pattern of a snapshot id begins with `(^$)|`. */
-function checkDefault(place: string, name: string, parameter: CommandParameter): void {
+function checkDefault(place: string, name: string, parameter: CommandParameter, patience: Patience): void {
   const { type, default: given } = parameter
   if (given === undefined) return
   const value = readValue(type, given)
@@ -104,7 +108,7 @@ function checkDefault(place: string, name: string, parameter: CommandParameter):
   const texts = textsOf(type, value)
   if (texts.some(text => PARAMETER_STORE.test(text))) return
   try {
-    checkValues(name, parameter, texts)
+    checkValues(name, parameter, texts, patience)
   } catch (error) {
     if (!(error instanceof AwsError)) throw error
     throw invalid(`${place}.default is not allowed by the parameter itself. ${error.message}`)

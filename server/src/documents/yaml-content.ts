@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, LineCounter, parseDocument, stringify, visit } from 'yaml'
+import { isAlias, isMap, isScalar, Lexer, LineCounter, Parser, parseDocument, stringify, visit } from 'yaml'
 import type { Json } from '../store/schema.ts'
 import { invalid } from './content.ts'
 
@@ -6,12 +6,15 @@ import { invalid } from './content.ts'
 
 /** Each may stand for a large part of the document, and that again for others. */
 const MAXIMUM_ALIASES = 50
+/** Collections that are open at a time, more than documents may have. */
+const MAXIMUM_OPEN = 100
 
 /**
  * What a document in YAML says, as JSON. Throws `InvalidDocumentContent` with the line of what is no YAML or has no
  * meaning in JSON.
  */
 export function parseYaml(text: string): Json {
+  checkDepth(text)
   const lines = new LineCounter()
   const document = parseDocument(text, {
     schema: 'core',
@@ -32,6 +35,18 @@ export function parseYaml(text: string): Json {
     throw invalid(`it is not valid YAML: ${problem.message} (${where(problem.pos[0])})`)
   checkPlain(document, where)
   return document.toJS({ maxAliasCount: MAXIMUM_ALIASES }) as Json
+}
+
+/**
+ * Before anything calls itself for each level, as most of the library does: where it needs a regular expression shortly
+ * before the end of the stack, V8 does not throw but ends the process ("RegExpCompiler Allocation failed").
+ */
+function checkDepth(text: string): void {
+  const parser = new Parser()
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const _ of parser.next(lexeme));
+    if (parser.stack.length > MAXIMUM_OPEN) throw invalid('it is nested too deep.')
+  }
 }
 
 function checkPlain(document: ReturnType<typeof parseDocument>, where: (offset?: number) => string): void {

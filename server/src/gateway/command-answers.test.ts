@@ -31,6 +31,7 @@ describe('acknowledgements', () => {
       reply('b', 'Failed'),
       ack(UUID),
       ack(idOf('c'), '9'.repeat(1000), 'x'.repeat(10_000)),
+      ack(idOf('d'), '514\0', 'a\0b\ud800c'),
     )
     await clock.play(0)
     expect(commands.told.slice(0, 4)).toEqual([
@@ -40,6 +41,8 @@ describe('acknowledgements', () => {
       'accepted cancel a',
     ])
     expect(commands.told[4]).toHaveLength('refused command c  '.length + 32 + 500)
+    // No database takes these.
+    expect(commands.told[5]).toBe('refused command d 514? a?b\ufffdc')
   })
 
   test('of a refused job let it go out again when it is owed again', async () => {

@@ -1,7 +1,7 @@
 import { decodeAgentJob } from '@sallyport/protocol/run-command'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { FIRST_JOB_AFTER, MAXIMUM_BUFFERED } from './command-channel.ts'
+import { FIRST_JOB_AFTER, MAXIMUM_AGE, MAXIMUM_BUFFERED } from './command-channel.ts'
 import {
   ack,
   cancelJob,
@@ -55,6 +55,16 @@ describe('jobs for a stock agent', () => {
     const gaps = sentAt.slice(1).map((at, i) => at - (sentAt[i] ?? 0))
     expect(gaps).toHaveLength(2)
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(TASK_SPACING)
+  })
+
+  test('do not go out when they were cancelled while others did', async () => {
+    const { clock, commands, channel, connection } = await stock()
+    commands.jobs.push(...Array.from({ length: 20 }, (_, i) => commandJob(NODE, `c-${i}`)))
+    void channel.sendCommands()
+    await clock.play(2 * TASK_SPACING)
+    commands.jobs.splice(15)
+    await clock.play(MAXIMUM_AGE + 20 * TASK_SPACING)
+    expect(jobs(connection)).toEqual(Array.from({ length: 15 }, (_, i) => idOf(`c-${i}`)))
   })
 
   test('do not go out before the node is online', async () => {

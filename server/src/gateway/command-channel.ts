@@ -13,6 +13,7 @@ import {
   JobAckCode,
   readCommandReply,
   readJobId,
+  readText,
 } from '@sallyport/protocol/run-command'
 import type { Connection } from '@sallyport/protocol/transport/transport'
 import { newUuid } from '@sallyport/protocol/uuid'
@@ -24,6 +25,11 @@ import { UnansweredJobs } from './unanswered-jobs.ts'
 export const FIRST_JOB_AFTER = 3_000
 /** After so long jobs that could not be read from the store are tried again. */
 const RETRY_AFTER = 2_000
+/**
+ * What is owed is asked for again after so long: to a stock agent a hundred jobs take five seconds, and what is cancelled
+ * in that time, or has ended, must not go out any more.
+ */
+export const MAXIMUM_AGE = 250
 /** As many jobs as are told at once: when half of so many are settled there is room for others. */
 const MAXIMUM_OWED = 100
 /** Of cancelling jobs the ids are remembered until they are acknowledged; a forgotten one is sent again. */
@@ -127,7 +133,7 @@ export class CommandChannel {
 
   /** An agent_job_ack; resolves when it is stored, or cannot be. Throws ProtocolError for what is none. */
   acknowledged(message: Message): Promise<unknown> {
-    const { jobId, statusCode, errorMessage = '' } = agentJobAckPayload.decode(message.payload)
+    const { jobId, statusCode, errorMessage } = agentJobAckPayload.decode(message.payload)
     const job = this.#jobOf(jobId)
     if (job === undefined) {
       this.#ignore(jobId, 'it acknowledges a job that is not for this node')
@@ -138,8 +144,8 @@ export class CommandChannel {
     const has = statusCode === JobAckCode.accepted || statusCode === JobAckCode.duplicate
     return this.#settle(job, () => {
       if (has) return commands.accepted(nodeId, job)
-      const code = statusCode.slice(0, MAXIMUM_CODE)
-      return commands.refused(nodeId, job, code, errorMessage.slice(0, MAXIMUM_ERROR_MESSAGE))
+      const code = readText(statusCode, MAXIMUM_CODE)
+      return commands.refused(nodeId, job, code, readText(errorMessage, MAXIMUM_ERROR_MESSAGE))
     })
   }
 
@@ -164,9 +170,15 @@ export class CommandChannel {
   async #sendNew(jobs: readonly OwedJob[]): Promise<void> {
     this.#moreOwed = jobs.length >= MAXIMUM_OWED
     this.#unanswered.forgetOverdue()
+    const { clock } = this.#link
+    const until = clock.monotonic() + MAXIMUM_AGE
     for (const owed of jobs) {
       if (this.#closed) return
       if (this.#unanswered.has(owed)) continue
+      if (clock.monotonic() >= until) {
+        this.#deliverAgain = true
+        break
+      }
       if (this.#link.connection.bufferedBytes > MAXIMUM_BUFFERED) {
         this.#clogged = true
         break

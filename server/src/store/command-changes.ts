@@ -113,7 +113,45 @@ export function commandChangesIn(db: Kysely<Schema>) {
         .execute()
       return rows.map(row => row.commandId)
     },
+
+    /** Nodes that were deregistered with something of commands under way; of one command, if it is said of which. */
+    async departed({ accountId, region }: Scope, commandId?: string): Promise<string[]> {
+      const query = nodesConcerned(db, { accountId, region }).where('nodes.deregisteredAt', 'is not', null)
+      // A range of deadlines would have SQLite go through those of all commands to look at one.
+      const some =
+        commandId === undefined
+          ? query.where('invocations.deadline', '>', 0)
+          : query.where('invocations.commandId', '=', commandId).where('invocations.endedAt', 'is', null)
+      return (await some.execute()).map(({ nodeId }) => nodeId)
+    },
+
+    /** Connected nodes that are owed something now, whether they were told of it or not. */
+    async owing({ accountId, region }: Scope, now: number): Promise<string[]> {
+      const rows = await nodesConcerned(db, { accountId, region })
+        .where('invocations.deadline', '>', 0)
+        .where('nodes.connected', '=', 1)
+        .where('invocations.owed', 'is not', null)
+        .where(eb => eb.or([eb('invocations.notBefore', 'is', null), eb('invocations.notBefore', '<=', now)]))
+        .execute()
+      return rows.map(({ nodeId }) => nodeId)
+    },
   }
+}
+
+/** Each node once that has to do with commands. Nothing is under way or owed without a deadline. */
+function nodesConcerned(db: Kysely<Schema>, { accountId, region }: Scope) {
+  return db
+    .selectFrom('invocations')
+    .innerJoin('nodes', join =>
+      join
+        .onRef('nodes.accountId', '=', 'invocations.accountId')
+        .onRef('nodes.region', '=', 'invocations.region')
+        .onRef('nodes.nodeId', '=', 'invocations.nodeId'),
+    )
+    .select('invocations.nodeId')
+    .distinct()
+    .where('invocations.accountId', '=', accountId)
+    .where('invocations.region', '=', region)
 }
 
 /** Reading and writing within one transaction. */

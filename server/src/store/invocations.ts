@@ -48,6 +48,8 @@ export function invocationsIn(db: Kysely<Schema>) {
       .select(commandColumns.map(column => `commands.${column}` as const))
       .where('invocations.accountId', '=', scope.accountId)
       .where('invocations.region', '=', scope.region)
+      .where('commands.accountId', '=', scope.accountId)
+      .where('commands.region', '=', scope.region)
 
   const ofCommand = (scope: Scope, commandId: string) =>
     db
@@ -69,10 +71,11 @@ export function invocationsIn(db: Kysely<Schema>) {
     async list(scope: Scope, page: PageRequest, filters: InvocationFilters): Promise<Page<Invocation>> {
       const { commandId, nodeId, after, before, statuses, details, documentName } = filters
       const start = startAfter('invocations', page, ['number', 'string', 'string'])
-      let query = joined(scope)
+      // Said in any case: SQLite goes through the commands by time then, up to the end of the page. Otherwise it sorts all
+      // the invocations that there are.
+      let query = joined(scope).where('commands.requestedAt', '>', after ?? -1)
       if (commandId !== undefined) query = query.where('invocations.commandId', '=', commandId)
       if (nodeId !== undefined) query = query.where('invocations.nodeId', '=', nodeId)
-      if (after !== undefined) query = query.where('commands.requestedAt', '>', after)
       if (before !== undefined) query = query.where('commands.requestedAt', '<', before)
       if (statuses !== undefined) query = query.where('invocations.status', 'in', statuses)
       if (details !== undefined) query = query.where('invocations.details', '=', details)

@@ -1,26 +1,22 @@
-import { DatabaseSync, type DatabaseSyncInstance, type StatementSyncInstance } from '@photostructure/sqlite'
-import type { StoreErrorCode } from './errors.ts'
+import { failureOf, SqliteConnection } from './sqlite-connection.ts'
 import type { Answer, Failure, QueryRequest, Request } from './sqlite-messages.ts'
 
 /** How many statements share one commit at most. */
 const MAX_GROUP = 1_000
-/** How many prepared statements are kept. */
-const MAX_STATEMENTS = 500
 /** An interactive transaction keeps everybody else waiting; one that lasts longer is rolled back. */
 const TRANSACTION_LIMIT_MS = 10_000
-const BUSY_TIMEOUT_MS = 5_000
-
-type Statement = { prepared: StatementSyncInstance; returnsRows: boolean }
 
 /**
- * One SQLite connection with group commit: the statements that arrived while the engine was busy share a
- * transaction, and each is answered only after its COMMIT. A statement that fails does so alone, a COMMIT that
- * fails takes the whole group with it. Interactive transactions have the connection to themselves.
+ * SQLite with group commit: the statements that arrived while the engine was busy share a transaction, and each is
+ * answered only after its COMMIT. A statement that fails does so alone, a COMMIT that fails takes the whole group with
+ * it. Interactive transactions have the writing connection to themselves, for as long as their owner takes between
+ * statements; who only reads meanwhile does so by another, which sees what is committed.
  */
 export class SqliteEngine {
-  readonly #database: DatabaseSyncInstance
+  readonly #path: string
+  readonly #writer: SqliteConnection
+  #reader: SqliteConnection | undefined
   readonly #answer: (answers: Answer[]) => void
-  readonly #statements = new Map<string, Statement>()
   #waiting: Request[] = []
   #owned: Request[] = []
   #transaction: number | undefined
@@ -30,8 +26,9 @@ export class SqliteEngine {
 
   constructor(path: string, answer: (answers: Answer[]) => void) {
     this.#answer = answer
-    this.#database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true })
-    this.#database.exec('pragma journal_mode = wal; pragma synchronous = full')
+    this.#path = path
+    this.#writer = new SqliteConnection(path)
+    this.#writer.exec('pragma journal_mode = wal; pragma synchronous = full')
   }
 
   receive(requests: Request[]): void {
@@ -56,6 +53,7 @@ export class SqliteEngine {
 
   #drain(): void {
     this.#runOwned()
+    if (this.#transaction !== undefined) this.#readMeanwhile()
     while (this.#transaction === undefined && this.#waiting.length > 0) {
       const end = this.#waiting.findIndex((request, index) => request.kind !== 'query' || index >= MAX_GROUP)
       if (end === 0) {
@@ -68,14 +66,23 @@ export class SqliteEngine {
     }
   }
 
+  #readMeanwhile(): void {
+    const reads = this.#waiting.filter(isRead)
+    if (reads.length === 0) return
+    this.#waiting = this.#waiting.filter(request => !isRead(request))
+    this.#reader ??= new SqliteConnection(this.#path, { readOnly: true })
+    const reader = this.#reader
+    this.#answer(reads.map(request => reader.execute(request)))
+  }
+
   #runGroup(group: QueryRequest[]): Answer[] {
-    if (!group.some(request => request.writes)) return group.map(request => this.#execute(request))
+    if (!group.some(request => request.writes)) return group.map(request => this.#writer.execute(request))
     const answers: Answer[] = []
     try {
-      this.#database.exec('begin immediate')
+      this.#writer.exec('begin immediate')
       for (const request of group) {
-        answers.push(this.#execute(request))
-        if (!this.#database.isTransaction) return this.#afterForcedRollback(group, answers)
+        answers.push(this.#writer.execute(request))
+        if (!this.#writer.isTransaction) return this.#afterForcedRollback(group, answers)
       }
       this.#commit()
       return answers
@@ -106,8 +113,8 @@ export class SqliteEngine {
           request.kind === 'rollback' ? done(request.id) : { id: request.id, failure: lostTransaction },
         ])
       } else if (request.kind === 'query') {
-        this.#answer([this.#execute(request)])
-        if (!this.#database.isTransaction) this.#endTransaction()
+        this.#answer([this.#writer.execute(request)])
+        if (!this.#writer.isTransaction) this.#endTransaction()
       } else {
         this.#finish(request.id, request.kind === 'commit')
       }
@@ -140,7 +147,7 @@ export class SqliteEngine {
   }
 
   #begin(transaction: number): void {
-    this.#database.exec('begin immediate')
+    this.#writer.exec('begin immediate')
     this.#transaction = transaction
     this.#transactionTimer = setTimeout(() => {
       this.#rollback()
@@ -155,60 +162,27 @@ export class SqliteEngine {
   }
 
   #commit(): void {
-    this.#database.exec('commit')
+    this.#writer.exec('commit')
     this.#commits += 1
   }
 
   #rollback(): void {
-    if (this.#database.isTransaction) this.#database.exec('rollback')
+    if (this.#writer.isTransaction) this.#writer.exec('rollback')
   }
 
   #close(): void {
-    this.#statements.clear()
-    this.#database.close()
-  }
-
-  #execute({ id, sql, parameters }: QueryRequest): Answer {
-    try {
-      const { prepared, returnsRows } = this.#statement(sql)
-      if (returnsRows) return { id, rows: prepared.all(...parameters), changes: undefined }
-      return { id, rows: [], changes: prepared.run(...parameters).changes }
-    } catch (error) {
-      return { id, failure: failureOf(error) }
-    }
-  }
-
-  #statement(sql: string): Statement {
-    const known = this.#statements.get(sql)
-    if (known) {
-      // Moved to the end: a Map keeps the order of insertion, so the first key is the one unused for longest.
-      this.#statements.delete(sql)
-      this.#statements.set(sql, known)
-      return known
-    }
-    const prepared = this.#database.prepare(sql)
-    const statement = { prepared, returnsRows: prepared.columns().length > 0 }
-    if (this.#statements.size >= MAX_STATEMENTS) {
-      const [oldest] = this.#statements.keys()
-      if (oldest !== undefined) this.#statements.delete(oldest)
-    }
-    this.#statements.set(sql, statement)
-    return statement
+    this.#reader?.close()
+    this.#writer.close()
   }
 }
-
-/** The failure that an error of SQLite stands for. Result codes: sqlite.org/rescode.html; the low byte is primary. */
-export function failureOf(error: unknown): Failure {
-  const message = error instanceof Error ? error.message : String(error)
-  const resultCode = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0
-  return { code: codes[resultCode] ?? 'failed', message: `database: ${message}` }
-}
-
-const codes: Readonly<Record<number, StoreErrorCode>> = { 5: 'busy', 6: 'busy', 13: 'full', 19: 'constraint' }
 
 const lostTransaction: Failure = {
   code: 'failed',
   message: `database: the transaction was rolled back before its end, by an error or after ${TRANSACTION_LIMIT_MS} ms`,
+}
+
+function isRead(request: Request): request is QueryRequest {
+  return request.kind === 'query' && !request.writes
 }
 
 function done(id: number): Answer {

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { failureOf, SqliteEngine } from './sqlite-engine.ts'
+import { failureOf } from './sqlite-connection.ts'
+import { SqliteEngine } from './sqlite-engine.ts'
 import { type Answer, OPENED, type Request } from './sqlite-messages.ts'
 
 // Entry of the database thread. It ends when its parent closes the port after a `close`.

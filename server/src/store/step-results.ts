@@ -5,49 +5,44 @@ import type { Schema, Scope, StepResultRow } from './schema.ts'
 const NODES_AT_ONCE = 500
 
 export function stepResultsIn(db: Kysely<Schema>) {
+  const ofNodes = ({ accountId, region }: Scope, commandId: string, nodeIds: readonly string[]) =>
+    db
+      .selectFrom('stepResults')
+      .where('accountId', '=', accountId)
+      .where('region', '=', region)
+      .where('commandId', '=', commandId)
+      .where('nodeId', 'in', nodeIds)
+      .orderBy('nodeId')
+      // Left to themselves SQLite puts nulls first, and PostgreSQL last.
+      .orderBy('startedAt', order => order.asc().nullsFirst())
+      .orderBy('stepName')
+
   return {
     /** What these nodes did, by node, and in the order in which the steps began. */
-    async of(scope: Scope, commandId: string, nodeIds: readonly string[]): Promise<StepResultRow[]> {
-      const found: StepResultRow[] = []
-      for (let from = 0; from < nodeIds.length; from += NODES_AT_ONCE) {
-        const rows = await db
-          .selectFrom('stepResults')
-          .selectAll()
-          .where('accountId', '=', scope.accountId)
-          .where('region', '=', scope.region)
-          .where('commandId', '=', commandId)
-          .where('nodeId', 'in', nodeIds.slice(from, from + NODES_AT_ONCE))
-          .orderBy('nodeId')
-          .orderBy('startedAt')
-          .orderBy('stepName')
-          .execute()
-        found.push(...rows)
-      }
-      return found
+    of(scope: Scope, commandId: string, nodeIds: readonly string[]): Promise<StepResultRow[]> {
+      return inPieces(nodeIds, some => ofNodes(scope, commandId, some).selectAll().execute())
     },
 
     /** The same without what the steps wrote. */
-    async codes(
+    codes(
       scope: Scope,
       commandId: string,
       nodeIds: readonly string[],
     ): Promise<Array<Pick<StepResultRow, 'nodeId' | 'status' | 'code'>>> {
-      const found: Array<Pick<StepResultRow, 'nodeId' | 'status' | 'code'>> = []
-      for (let from = 0; from < nodeIds.length; from += NODES_AT_ONCE) {
-        const rows = await db
-          .selectFrom('stepResults')
-          .select(['nodeId', 'status', 'code'])
-          .where('accountId', '=', scope.accountId)
-          .where('region', '=', scope.region)
-          .where('commandId', '=', commandId)
-          .where('nodeId', 'in', nodeIds.slice(from, from + NODES_AT_ONCE))
-          .orderBy('nodeId')
-          .orderBy('startedAt')
-          .orderBy('stepName')
-          .execute()
-        found.push(...rows)
-      }
-      return found
+      return inPieces(nodeIds, some =>
+        ofNodes(scope, commandId, some).select(['nodeId', 'status', 'code']).execute(),
+      )
     },
   }
+}
+
+async function inPieces<T>(
+  nodeIds: readonly string[],
+  find: (some: readonly string[]) => Promise<T[]>,
+): Promise<T[]> {
+  const found: T[] = []
+  for (let from = 0; from < nodeIds.length; from += NODES_AT_ONCE) {
+    found.push(...(await find(nodeIds.slice(from, from + NODES_AT_ONCE))))
+  }
+  return found
 }

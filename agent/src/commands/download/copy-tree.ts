@@ -1,9 +1,7 @@
-import { createReadStream, lstatSync, readdirSync, readlinkSync, rmSync, symlinkSync, write } from 'node:fs'
+import { createReadStream, lstatSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { type Destination, MAXIMUM_DOWNLOAD, writeWhole } from './destination.ts'
+import { type Destination, MAXIMUM_DOWNLOAD, writeAll, writeWhole } from './destination.ts'
 
-const writeTo = promisify(write)
 const MAXIMUM_DEPTH = 100
 
 /** Copies what is in a directory, links as links. What is at the destination stays, apart from files of the same names. */
@@ -15,7 +13,7 @@ export async function copyTree(from: string, to: string, destination: Destinatio
 export async function copyFile(from: string, to: string): Promise<void> {
   await writeWhole(to, async fd => {
     for await (const chunk of createReadStream(from)) {
-      for (let done = 0; done < chunk.length; ) done += (await writeTo(fd, chunk, done)).bytesWritten
+      await writeAll(fd, chunk)
     }
   })
 }

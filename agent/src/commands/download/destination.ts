@@ -1,7 +1,9 @@
-import { chmodSync, closeSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, write } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
+import { promisify } from 'node:util'
 import { makeDirectory } from '../own-directory.ts'
 
+const writeTo = promisify(write)
 export const MAXIMUM_DOWNLOAD = 1024 * 1024 * 1024
 /** As AWS's agent makes what it has downloaded: it may be a script. */
 const FILE_MODE = 0o700
@@ -46,6 +48,10 @@ export class Destination {
       makeDirectory(directory)
     }
   }
+}
+
+export async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; ) done += (await writeTo(fd, bytes, done)).bytesWritten
 }
 
 /** Writes a file under another name, and gives it its own once it is whole; a link of that name is replaced. */

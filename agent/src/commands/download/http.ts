@@ -1,16 +1,13 @@
 import { type LookupAddress, lookup } from 'node:dns'
-import { write } from 'node:fs'
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import type { LookupFunction } from 'node:net'
 import { basename } from 'node:path'
-import { promisify } from 'node:util'
 import { inWords } from '../../sessions/error-words.ts'
 import { parseAddress } from '../../sessions/port/address.ts'
 import type { DestinationRules } from '../../sessions/port/destination-rules.ts'
-import { type Destination, MAXIMUM_DOWNLOAD, writeWhole } from './destination.ts'
+import { type Destination, MAXIMUM_DOWNLOAD, writeAll, writeWhole } from './destination.ts'
 
-const writeTo = promisify(write)
 const MAXIMUM_REDIRECTS = 5
 /** Without a byte. */
 const IDLE = 60_000
@@ -51,7 +48,7 @@ async function store(response: IncomingMessage, fd: number): Promise<void> {
   for await (const chunk of response) {
     size += chunk.length
     if (size > MAXIMUM_DOWNLOAD) throw new Error(`The file has more than ${MAXIMUM_DOWNLOAD} bytes.`)
-    for (let done = 0; done < chunk.length; ) done += (await writeTo(fd, chunk, done)).bytesWritten
+    await writeAll(fd, chunk)
   }
 }
 

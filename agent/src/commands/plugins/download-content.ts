@@ -1,5 +1,4 @@
-import { writeSync } from 'node:fs'
-import { readDestinationRules } from '../../sessions/port/destination-rules.ts'
+import { writeFileSync } from 'node:fs'
 import { Destination, writeWhole } from '../download/destination.ts'
 import { downloadGit, type GitSource } from '../download/git.ts'
 import { downloadHttp, refuseDenied } from '../download/http.ts'
@@ -68,11 +67,10 @@ async function http(
   const authorization =
     method === 'Basic' ? `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` : undefined
   const insecure = textOf(source, 'allowInsecureDownload') === 'true'
-  const rules = readDestinationRules(environment.variables ?? {})
   return await downloadHttp(
     { url: textOf(source, 'url'), insecure, authorization },
     destination,
-    rules,
+    environment.destinations,
     signal,
   )
 }
@@ -130,7 +128,7 @@ async function clone(
   const { environment } = run.request
   if (URL.canParse(source.repository)) {
     const { hostname } = new URL(source.repository)
-    refuseDenied(hostname.replace(/^\[|\]$/g, ''), readDestinationRules(environment.variables ?? {}))
+    refuseDenied(hostname.replace(/^\[|\]$/g, ''), environment.destinations)
   }
   return await downloadGit(source, destination, run.directory, await scriptEnvironment(run), signal)
 }
@@ -141,8 +139,7 @@ async function ssmDocument(run: PluginRun, source: Json, destination: Destinatio
   const { name, content } = await getDocument(run.request, path)
   const file = destination.file(`${name}.json`)
   await writeWhole(file, fd => {
-    const bytes = Buffer.from(content)
-    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
+    writeFileSync(fd, content)
   })
   return file
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -73,6 +74,29 @@ test('a document on the node, in YAML, below the downloads or anywhere', async (
   expect((await scene(outer(absolute)).run()).steps[0]?.standardOutput).toBe('n is 5\n')
   const away = scene(outer({ ...relative, documentPath: '../../etc/passwd' }))
   expect((await away.run()).steps[0]?.standardError).toContain('leads out')
+})
+
+test.each([
+  [
+    'a pipe that nobody writes to',
+    (path: string) => void execFileSync('sh', ['-c', 'mkfifo "$0"', path]),
+    /is not a file/,
+  ],
+  ['a directory', (path: string) => void mkdirSync(path), /is not a file/],
+  ['nested without end', (path: string) => writeFileSync(path, '- '.repeat(500_000)), /nested too deep/],
+  [
+    'full of keys',
+    (path: string) => writeFileSync(path, Array.from({ length: 60_000 }, (_, i) => `k${i}: 1`).join('\n')),
+    /schema version undefined/,
+  ],
+])('a document on the node that is %s holds up nobody', async (_, make, message) => {
+  const directory = temporaryDirectory()
+  mkdirSync(join(directory, 'downloads'), { mode: 0o700 })
+  make(join(directory, 'downloads', 'local'))
+  const { steps } = await scene(outer({ documentType: 'LocalPath', documentPath: 'local' }), {
+    directory,
+  }).run()
+  expect(steps[0]).toMatchObject({ status: 'Failed', standardError: expect.stringMatching(message) })
 })
 
 test('parameters of an inner document are checked', async () => {

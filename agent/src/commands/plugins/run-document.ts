@@ -1,12 +1,15 @@
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { isAbsolute, join, relative } from 'node:path'
-import { parse } from 'yaml'
+import { Lexer, Parser, parse } from 'yaml'
 import { getDocument } from '../get-document.ts'
 import { isObject, type Json, memberOf, textOf } from '../json.ts'
 import { type Plugin, type PluginRun, SUCCEEDED } from '../plugin.ts'
 
 const NOTHING = 'AWS-Noop'
 const MAXIMUM_FILE = 1024 * 1024
+/** Collections that are open at a time. */
+const MAXIMUM_OPEN = 100
 
 /** aws:runDocument: a document of the server, or one that is on the node, as a part of this one. */
 export const runDocument: Plugin = async run => {
@@ -33,9 +36,12 @@ function localPath({ downloads }: PluginRun, path: string): string {
 }
 
 async function readLocal(path: string): Promise<string> {
-  const file = await open(path, 'r')
+  // Nobody might ever write to a pipe, and waiting for that cannot be ended.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
-    const { size } = await file.stat()
+    const status = await file.stat()
+    if (!status.isFile()) throw new Error(`${path} is not a file.`)
+    const { size } = status
     if (size === 0) throw new Error('File is empty!')
     if (size > MAXIMUM_FILE) throw new Error(`${path} has more than ${MAXIMUM_FILE} bytes.`)
     return await file.readFile('utf8')
@@ -49,7 +55,18 @@ function readText(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return parse(text, { maxAliasCount: 100 }) as unknown
+    checkDepth(text)
+    // The library would compare each key with all before it, which takes minutes.
+    return parse(text, { maxAliasCount: 100, uniqueKeys: false }) as unknown
+  }
+}
+
+/** Before anything calls itself for each level: near the end of the stack V8 may end the process rather than throw. */
+function checkDepth(text: string): void {
+  const parser = new Parser()
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const _ of parser.next(lexeme));
+    if (parser.stack.length > MAXIMUM_OPEN) throw new Error('The document is nested too deep.')
   }
 }
 

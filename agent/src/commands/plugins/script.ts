@@ -1,4 +1,4 @@
-import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { isAbsolute, join, relative } from 'node:path'
 import { type Json, memberOf, textOf } from '../json.ts'
 import type { PluginEnd, PluginRun } from '../plugin.ts'
@@ -61,13 +61,7 @@ function scriptOf(inputs: Json): string {
  */
 function writeScript(path: string, text: string): void {
   rmSync(path, { force: true })
-  const fd = openSync(path, 'wx', 0o700)
-  try {
-    const bytes = Buffer.from(text)
-    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
-  } finally {
-    closeSync(fd)
-  }
+  writeFileSync(path, text, { flag: 'wx', mode: 0o700 })
 }
 
 /** An absolute one as it is; any other below the downloads if it is there; otherwise where the agent is (undefined). */

@@ -3,6 +3,7 @@ import { testScope as scope } from '@sallyport/server/store/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ApiForTest, openApi } from '../../testing.ts'
 import { commandsIn, NO_COMMAND, type Row, STEP } from './command-testing.ts'
+import { LATE_OUTPUT_MS } from './put-command-output.ts'
 
 // Our own operations: what becomes of a command and what it writes, as it happens.
 
@@ -144,17 +145,33 @@ describe('the output of a command', () => {
     expect(told()).toHaveLength(1)
   })
 
-  test('is taken from the node of the invocation only, and only while that runs', async () => {
+  test('is taken from the node of the invocation only', async () => {
     const id = await sent([web, db])
     expect((await put(id, db, 0, 'x')).code).toBe('AccessDeniedException')
     expect((await put(await sent([db]), web, 0, 'x')).code).toBe('InvocationDoesNotExist')
     expect((await put(NO_COMMAND, web, 0, 'x')).code).toBe('InvocationDoesNotExist')
-    await finish(id, web)
-    const late = await put(id, web, 0, 'x')
+  })
+
+  test('may come for an hour after the result', async () => {
+    const id = await sent([web])
+    await finish(id, web, { standardOutput: 'whole' })
+    api.now += LATE_OUTPUT_MS
+    expect((await put(id, web, 0, 'whole and ')).body).toMatchObject({ NextOffset: 10 })
+    expect((await put(id, web, 10, 'more')).body).toMatchObject({ NextOffset: 14 })
+    expect(await get(id)).toMatchObject({ Content: 'whole and more', Ended: true })
+    api.now += 1
+    const late = await put(id, web, 14, 'x')
     expect([late.code, late.message]).toEqual([
       'InvocationDoesNotExist',
       expect.stringContaining(`has ended on ${web}`),
     ])
+  })
+
+  test('is not taken of what the node was never told', async () => {
+    const id = await sent([db, web], { MaxConcurrency: '1' })
+    expect((await put(id, web, 0, 'x')).code).toBe('InvocationDoesNotExist')
+    await api.ok('CancelCommand', { CommandId: id })
+    expect((await put(id, web, 0, 'x')).code).toBe('InvocationDoesNotExist')
   })
 
   test('has no gaps, no other steps, and nothing but bytes', async () => {

@@ -2,6 +2,7 @@ import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import type { GetCommandOutputOutput } from '@sallyport/protocol/api/ssm-commands'
 import type { BusMessage } from '@sallyport/server/bus/bus'
 import type { OutputKey } from '@sallyport/server/commands/output'
+import { gatherMsFor } from '../../command-watches.ts'
 import { type OperationContext, operation } from '../../operation.ts'
 import { findInvocation } from './command-invocation.ts'
 import { chosenStep, stepsOf, viewSteps } from './command-steps.ts'
@@ -23,6 +24,8 @@ export const getCommandOutput = operation({
       commandId,
       ms: WaitSeconds * 1000,
       gone: context.gone,
+      // All changes of a command wake whoever waits for the output of one node.
+      gatherMs: gatherMsFor(command),
       concerns: event => isOf(nodeId, event),
       look: async () => {
         const answer = await part(

@@ -74,6 +74,10 @@ export function checkPut({ partition, scope }: OperationContext, input: PutParam
       'Parameter policies (Expiration, ExpirationNotification, NoChangeNotification) are not supported by this version: nothing would act on them.',
     )
   }
+  // The database takes it for the end of the text: what was checked would be more than what is kept.
+  if ([Value, input.Description, input.AllowedPattern].some(text => text?.includes('\0'))) {
+    throw invalid("Parameter value, description and allowed pattern can't contain a zero byte.")
+  }
   // An agent that fills in one reference would find another one in its place.
   const open = Value.indexOf('{{')
   if (open !== -1 && Value.includes('}}', open)) {

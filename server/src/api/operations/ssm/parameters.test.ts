@@ -164,6 +164,9 @@ describe('values', () => {
     const cases: Array<[object, string]> = [
       [{ Value: 'x {{ssm:other}}' }, "can't nest another parameter"],
       [{ Value: '{{ x }}' }, "can't nest another parameter"],
+      // Kept up to the zero only, they would be what the pattern does not allow.
+      [{ Value: 'evil\0-safe', AllowedPattern: '[^]*-safe' }, "can't contain a zero byte"],
+      [{ Value: 'x', Description: 'a\0b' }, "can't contain a zero byte"],
       [{ Type: undefined }, 'A parameter type is required when you create a parameter.'],
       [{ Type: 'Number' }, 'ValidationException: 1 validation error detected'],
       [{ DataType: 'number' }, 'The following data type is not supported: number'],

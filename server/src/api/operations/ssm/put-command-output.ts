@@ -3,26 +3,27 @@ import { MAXIMUM_OUTPUT_PIECE } from '@sallyport/protocol/api/ssm-commands'
 import { AwsError } from '@sallyport/protocol/aws/error'
 import { commandSubject } from '@sallyport/server/bus/bus'
 import { OutputGap } from '@sallyport/server/commands/output'
+import type { Invocation } from '@sallyport/server/store/invocations'
 import { operation } from '../../operation.ts'
 import { findInvocation } from './command-invocation.ts'
 import { chosenStep, stepsOf } from './command-steps.ts'
+import { noInvocation } from './commands.ts'
+import { ON_CONTROL_CHANNEL } from './node-actions.ts'
+
+/** After an outage the result of a command may overtake its output, of which there may be 100 MiB (milliseconds). */
+export const LATE_OUTPUT_MS = 3_600_000
 
 /** Ours: how agents of ours hand in the output of steps while they run. What is handed in again is not kept twice. */
 export const putCommandOutput = operation({
   input: ssmOperations.PutCommandOutput.input,
   callers: ['node'],
   ownNode: input => input.InstanceId,
-  access: () => ({ all: [{ action: 'ssmmessages:OpenControlChannel', resource: '*' }] }),
+  access: () => ON_CONTROL_CHANNEL,
   run: async (context, input) => {
     const { scope, bus, commandOutput } = context
     const { command, invocation } = await findInvocation(context, input)
     const { commandId, nodeId } = invocation
-    if (invocation.endedAt !== null) {
-      throw new AwsError(
-        'InvocationDoesNotExist',
-        `Command ${commandId} has ended on ${nodeId}; output that comes now is not kept.`,
-      )
-    }
+    checkTime(invocation, context.now)
     const step = chosenStep(stepsOf(command.documentContent), input.PluginName)
     const bytes = readContent(input.Content)
     const key = { commandId, nodeId, step, stream: input.Stream }
@@ -31,6 +32,16 @@ export const putCommandOutput = operation({
     return { NextOffset: size, Full: full }
   },
 })
+
+/** What was never let go to the node wrote nothing there, whatever it says. */
+function checkTime({ commandId, nodeId, releasedAt, endedAt }: Invocation, now: number): void {
+  if (releasedAt === null) throw noInvocation(commandId, nodeId)
+  if (endedAt === null || now <= endedAt + LATE_OUTPUT_MS) return
+  throw new AwsError(
+    'InvocationDoesNotExist',
+    `Command ${commandId} has ended on ${nodeId} more than an hour ago; output that comes now is not kept.`,
+  )
+}
 
 function readContent(content: string): Buffer {
   const bytes = Buffer.from(content, 'base64')

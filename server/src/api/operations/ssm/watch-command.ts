@@ -3,14 +3,12 @@ import type { WatchCommandOutput, WatchedInvocation } from '@sallyport/protocol/
 import type { BusMessage } from '@sallyport/server/bus/bus'
 import type { CommandSummary } from '@sallyport/server/store/commands'
 import type { InvocationRow } from '@sallyport/server/store/schema'
+import { gatherMsFor } from '../../command-watches.ts'
 import { type OperationContext, operation } from '../../operation.ts'
 import { grouped, responseCode } from './command-steps.ts'
 import { describeCommand, noCommand, readCommandId } from './commands.ts'
 
 const DEFAULT_PAGE = 1000
-/** With more targets than this, changes are told together: one by one they would keep the store busy with counting. */
-const MANY_TARGETS = 100
-const GATHER_MS = 100
 
 /** Ours: what became of a command since an earlier answer, as soon as there is any of it. */
 export const watchCommand = operation({
@@ -27,7 +25,7 @@ export const watchCommand = operation({
       commandId,
       ms: WaitSeconds * 1000,
       gone,
-      gatherMs: after !== undefined && first.targetCount > MANY_TARGETS ? GATHER_MS : 0,
+      gatherMs: after === undefined ? 0 : gatherMsFor(first),
       concerns: isChange,
       look: async () => {
         const command = (await store.commands.summary(scope, commandId)) ?? first
