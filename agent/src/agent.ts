@@ -89,6 +89,7 @@ export class Agent {
         region: registration.region,
         variables: config.env,
         destinations: config.destinations,
+        memoryMiB: config.commandMemoryMiB,
       },
       run: runDocument,
       server: this.#server,

@@ -16,6 +16,8 @@ export type AgentConfig = {
   /** Where port sessions may connect to. */
   destinations: DestinationRules
   commands: CommandLimits
+  /** For each process of a command; none unless set. */
+  commandMemoryMiB: number | undefined
   /** A program and its arguments, run when a command asks for a reboot. */
   rebootCommand: readonly string[]
   /** For proxies and locale; read once, here. */
@@ -35,7 +37,17 @@ export function readAgentConfig(
     asRoot,
     destinations: readDestinationRules(env),
     commands: COMMAND_LIMITS,
+    commandMemoryMiB: readMemory(env.SALLYPORT_COMMAND_MEMORY),
     rebootCommand: rebootCommand.length > 0 ? rebootCommand : REBOOT_COMMAND,
     env,
   }
+}
+
+function readMemory(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined
+  const mebibytes = Number(text)
+  if (Number.isSafeInteger(mebibytes) && mebibytes > 0) return mebibytes
+  throw new Error(
+    `SALLYPORT_COMMAND_MEMORY is ${JSON.stringify(text)}, but must be a number of MiB, such as 512.`,
+  )
 }

@@ -67,6 +67,8 @@ export type DocumentEnvironment = {
   variables: Readonly<Record<string, string | undefined>>
   /** Where nothing may be downloaded from. */
   destinations: DestinationRules
+  /** What each process of a script may have at most; no limit without it. */
+  memoryMiB?: number | undefined
 }
 
 /** Texts as the document has them; empty where it says nothing. */

@@ -33,6 +33,8 @@ test.each(['cancel', 'time-out'])(
       `sleep ${mark} &`,
       `(trap '' TERM HUP; sleep ${mark}) &`,
       `setsid sleep ${mark} &`,
+      // Its parent is gone, its session another: init has it.
+      `(setsid sh -c 'sleep ${mark} & sleep 0.1' &) `,
       `sh -c 'sleep ${mark} & sleep ${mark}' &`,
       'echo begun',
       `sleep ${mark}`,
@@ -42,7 +44,7 @@ test.each(['cancel', 'time-out'])(
     })
     const running = run()
     await until('one stdout', 'begun')
-    await expect.poll(() => marked(mark).length).toBeGreaterThanOrEqual(6)
+    await expect.poll(() => marked(mark).length).toBeGreaterThanOrEqual(7)
     if (how === 'cancel') cancel.abort()
     const { status } = await running
     expect(status).toBe(how === 'cancel' ? 'Cancelled' : 'TimedOut')
@@ -50,6 +52,21 @@ test.each(['cancel', 'time-out'])(
   },
   30_000,
 )
+
+test('the kernel ends what a command started before the agent', async () => {
+  const { run } = scene(scripts({ one: 'cat /proc/self/oom_score_adj' }))
+  const { steps } = await run()
+  expect(steps[0]?.standardOutput).toBe('500\n')
+})
+
+test('with a limit on memory no process of a script gets more', async () => {
+  const { run } = scene(scripts({ one: `head -c 300M /dev/zero | tail -c 300M | wc -c` }), {
+    memoryMiB: 100,
+  })
+  const { steps } = await run()
+  expect(steps[0]?.standardOutput).toBe('0\n')
+  expect(steps[0]?.standardError).toMatch(/memory/)
+})
 
 test('a cancel that came before the step keeps it from running', async () => {
   const { run, request } = scene(scripts({ one: 'touch ran' }), { signal: AbortSignal.abort() })

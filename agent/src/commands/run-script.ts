@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { constants as os } from 'node:os'
@@ -26,15 +27,28 @@ export type ScriptEnd =
   | { kind: 'cancelled' }
   /** `why` in words. */
   | { kind: 'not-started'; why: string }
-type Options = { signal: AbortSignal; timeoutMs: number; output: StepOutput; lingerMs?: number }
+type Options = {
+  signal: AbortSignal
+  timeoutMs: number
+  output: StepOutput
+  lingerMs?: number
+  /** For each of its processes. */
+  memoryMiB?: number | undefined
+}
+
+/** In the environment of everything that a step starts, so that it is found again, wherever it went. */
+const MARK = 'SALLYPORT_STEP'
+/** Where memory is short, the kernel ends what a command started before the agent and its sessions (proc(5)). */
+const FIRST_TO_GO = '{ echo 500 >/proc/self/oom_score_adj; } 2>/dev/null'
 
 /**
  * Runs a program as the leader of a POSIX session without a terminal, its input at its end, and resolves when it has
  * ended and all of its output is written. On cancel and time-out everything that it started is ended.
  */
 export async function runScript(program: Program, options: Options): Promise<ScriptEnd> {
-  const { signal, timeoutMs, output, lingerMs = LINGER } = options
-  const started = await start(program)
+  const { signal, timeoutMs, output, lingerMs = LINGER, memoryMiB } = options
+  const mark = randomUUID()
+  const started = await start({ ...prepared(program, memoryMiB), env: { ...program.env, [MARK]: mark } })
   if ('why' in started) return { kind: 'not-started', ...started }
   const { child, stdout, stderr, exited, giveBack } = started
   const copied = Promise.all([copy(stdout, 'stdout', output), copy(stderr, 'stderr', output)])
@@ -45,7 +59,12 @@ export async function runScript(program: Program, options: Options): Promise<Scr
   })
   const end = await Promise.race([done, ...interruptions(signal, timeoutMs, done)])
   if (end.kind !== 'exited') {
-    await endProcesses(child.pid ?? 0, { ask: 'SIGTERM', graceMs: GRACE, detached: true })
+    await endProcesses(child.pid ?? 0, {
+      ask: 'SIGTERM',
+      graceMs: GRACE,
+      detached: true,
+      marked: `${MARK}=${mark}`,
+    })
     await within(copied, LINGER_KILLED)
   }
   // What a program in the background still writes is read and dropped: a closed pipe would end it.
@@ -84,6 +103,16 @@ async function start({ file, args, cwd, env }: Program): Promise<Started | { why
     return { why: inWords(error) }
   } finally {
     for (const fd of [pipes?.stdout.theirs, pipes?.stderr.theirs]) if (fd !== undefined) closeSync(fd)
+  }
+}
+
+/** By a shell that becomes the program: what it does to itself holds for all that comes of it. */
+function prepared({ file, args, ...program }: Program, memoryMiB: number | undefined): Program {
+  const limit = memoryMiB === undefined ? '' : `ulimit -v ${memoryMiB * 1024}; `
+  return {
+    ...program,
+    file: '/bin/sh',
+    args: ['-c', `${FIRST_TO_GO}; ${limit}exec "$@"`, 'sh', file, ...args],
   }
 }
 

@@ -9,6 +9,7 @@ import { runDocument } from './run-document.ts'
 
 type Scene = {
   parameters?: Record<string, unknown>
+  memoryMiB?: number
   variables?: Record<string, string>
   /** Answers of the server by operation. */
   server?: Record<string, (input: never) => unknown>
@@ -26,7 +27,7 @@ export const COMMAND_ID = '6f1b8c1e-3a4d-4b5c-9d6e-7f8091a2b3c4'
 /** A document on a node, and what came of it. */
 export function scene(
   document: unknown,
-  { parameters = {}, variables = {}, server = {}, directory, ...more }: Scene = {},
+  { parameters = {}, variables = {}, memoryMiB, server = {}, directory, ...more }: Scene = {},
 ) {
   const seen = {
     told: [] as StepReply[],
@@ -49,6 +50,7 @@ export function scene(
       region: 'eu-test-1',
       variables: { PATH: process.env.PATH, ...variables },
       destinations: readDestinationRules(variables),
+      memoryMiB,
     },
     log: message => void seen.log.push(message),
     onStep: step => void seen.told.push(step),

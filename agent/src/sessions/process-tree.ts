@@ -9,6 +9,8 @@ export type EndOptions = {
   ask?: 'SIGHUP' | 'SIGTERM'
   /** Also ends descendants that left the POSIX session (setsid, sudo with its own pty), as far as they are still children. */
   detached?: boolean
+  /** Also ends whatever has this in its environment, as NAME=value: not even those that left both can lose it. */
+  marked?: string
 }
 
 const DEFAULT_GRACE_MS = 1000
@@ -47,6 +49,16 @@ const allProcesses = async (): Promise<Process[]> => {
   return found
 }
 
+/** Whether a process was started with `mark` in its environment (proc(5), environ). */
+const carries = async (pid: number, mark: string): Promise<boolean> => {
+  try {
+    return (await readFile(`/proc/${pid}/environ`, 'latin1')).split('\0').includes(mark)
+  } catch {
+    // It has ended, or is another user's.
+    return false
+  }
+}
+
 const key = ({ pid, started }: Process): string => `${pid} ${started}`
 
 const signal = (pid: number, name: NodeJS.Signals): void => {
@@ -58,28 +70,37 @@ const signal = (pid: number, name: NodeJS.Signals): void => {
 }
 
 /** Finds what belongs to the session, now and at every later call; with `detached` it remembers who its children were. */
-const membersOf = (leader: number, detached: boolean) => {
+const membersOf = (leader: number, { detached = false, marked }: EndOptions) => {
   const known = new Set<string>()
+  const looked = new Set<string>()
+  const lookForMarks = async (all: readonly Process[]): Promise<void> => {
+    if (marked === undefined) return
+    for (const candidate of all) {
+      if (looked.has(key(candidate))) continue
+      looked.add(key(candidate))
+      if (await carries(candidate.pid, marked)) known.add(key(candidate))
+    }
+  }
   return async (): Promise<Process[]> => {
     const all = await allProcesses()
+    await lookForMarks(all)
     // Not seeded with `leader`: once it is gone and its session empty, its number can be anybody's.
     const family = new Set<number>()
     const isMember = (candidate: Process): boolean =>
-      candidate.session === leader ||
-      (detached && (known.has(key(candidate)) || family.has(candidate.parent)))
+      candidate.session === leader || known.has(key(candidate)) || (detached && family.has(candidate.parent))
     for (let size = -1; size !== family.size; ) {
       size = family.size
       for (const candidate of all) if (isMember(candidate)) family.add(candidate.pid)
     }
     const own = all.filter(({ pid }) => family.has(pid) && pid > 1 && pid !== process.pid)
-    for (const member of own) known.add(key(member))
+    if (detached) for (const member of own) known.add(key(member))
     return own
   }
 }
 
 const endSession = async (leader: number, graceMs: number, options: EndOptions): Promise<void> => {
-  const { ask = 'SIGHUP', detached = false } = options
-  const members = membersOf(leader, detached)
+  const { ask = 'SIGHUP' } = options
+  const members = membersOf(leader, options)
   const asked = new Set<string>()
   const graceUntil = performance.now() + graceMs
   const giveUp = graceUntil + KILL_WAIT_MS

@@ -27,7 +27,12 @@ export async function runCommands(run: PluginRun, interpreter: Interpreter): Pro
   const program = { ...interpreter.command(script, env), cwd, env }
   writeScript(script, scriptOf(inputs))
   const timeoutMs = timeoutOf(memberOf(inputs, 'timeoutSeconds')) * 1000
-  const end = await runScript(program, { signal: request.signal, timeoutMs, output })
+  const end = await runScript(program, {
+    signal: request.signal,
+    timeoutMs,
+    output,
+    memoryMiB: request.environment.memoryMiB,
+  })
   switch (end.kind) {
     case 'cancelled':
       return { status: 'Cancelled', code: STOPPED }
