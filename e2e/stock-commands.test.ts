@@ -126,7 +126,7 @@ const documents = {
     schemaVersion: '2.2',
     parameters: {
       words: { type: 'StringList', default: ['echo a', 'echo b'] },
-      word: { type: 'String', default: 'it is $HOME' },
+      word: { type: 'String', default: 'it is $((6 * 7))' },
     },
     mainSteps: [step('words', '{{ words }}'), step('word', ['echo "{{ word }}"'])],
   },

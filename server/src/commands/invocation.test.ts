@@ -141,9 +141,10 @@ test('a final state stays, whatever comes', () => {
   }
 })
 
-test('pauses grow to half a minute, with jitter', () => {
+test('pauses grow to ten seconds, of which jitter leaves a part', () => {
   expect([0, 1, 2, 3, 4, 5, 99].map(refusals => pauseAfter(refusals, 1))).toEqual([
-    1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000,
+    1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000,
   ])
-  expect([0, 2, 99].map(refusals => pauseAfter(refusals, 0))).toEqual([1_000, 2_000, 15_000])
+  expect([0, 2, 99].map(refusals => pauseAfter(refusals, 0))).toEqual([1_000, 1_000, 1_000])
+  expect(pauseAfter(99, 0.5)).toBe(5_000)
 })

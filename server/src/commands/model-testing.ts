@@ -135,7 +135,7 @@ export class Model {
     else if (!again) node.end = 'Failed'
     else {
       // With the most of jitter.
-      node.pausedUntil = now + Math.min(30_000, 1_000 * 2 ** node.pauses)
+      node.pausedUntil = now + Math.min(10_000, 1_000 * 2 ** node.pauses)
       node.pauses += 1
       node.delayed = true
     }

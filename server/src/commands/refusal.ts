@@ -1,7 +1,7 @@
 import { JobAckCode } from '@sallyport/protocol/run-command'
 
 const LEAST_PAUSE_MS = 1_000
-const LONGEST_PAUSE_MS = 30_000
+const LONGEST_PAUSE_MS = 10_000
 
 const temporary: readonly string[] = [
   JobAckCode.closed,
@@ -18,5 +18,5 @@ export function isTemporary(code: string): boolean {
 /** How long to wait after so many refusals (milliseconds); `jitter` is from 0 to 1, so that nodes do not go in step. */
 export function pauseAfter(refusals: number, jitter: number): number {
   const longest = Math.min(LONGEST_PAUSE_MS, LEAST_PAUSE_MS * 2 ** Math.min(refusals, 10))
-  return Math.round(Math.max(LEAST_PAUSE_MS, longest * (0.5 + jitter / 2)))
+  return Math.round(Math.max(LEAST_PAUSE_MS, longest * jitter))
 }

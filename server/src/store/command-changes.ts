@@ -63,9 +63,12 @@ export function commandChangesIn(db: Kysely<Schema>) {
   return {
     ...commandRemovalIn(db),
 
-    /** All of what `work` does is stored, or nothing. */
+    /** All of what `work` does is stored, or nothing. Who only reads need not wait for it: a batch may take long. */
     change<T>(scope: Scope, work: (changes: CommandChanges) => Promise<T>): Promise<T> {
-      return db.transaction().execute(transaction => work(new CommandChanges(transaction, scope)))
+      return db
+        .transaction()
+        .setIsolationLevel('read committed')
+        .execute(transaction => work(new CommandChanges(transaction, scope)))
     },
 
     /**

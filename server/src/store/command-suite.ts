@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { CommandRow, InvocationRow, Scope, StepResultRow } from './schema.ts'
 import type { Store } from './store.ts'
+import { node } from './suite-examples.ts'
 import { elsewhere, inFreshScopes } from './suite-scopes.ts'
 
 /** What every store does with commands and invocations. `open` gives an empty or a used store; scopes are fresh. */
@@ -32,7 +33,7 @@ export function commandSuite(name: string, open: () => Promise<Store>): void {
       change: <T>(work: Parameters<typeof store.commandChanges.change<T>>[1]) =>
         store.commandChanges.change<T>(scope, work),
       owed: (nodeIds: string[], limit = 100) =>
-        store.commandChanges.owed(scope, nodeIds, { now: 1_000, limit }),
+        store.commandChanges.owed(scope, nodeIds, { now: 1_000, limit, sentSince: 500, remembering: 'ours' }),
       nextDeadline: () => store.commandChanges.nextDeadline(scope),
     }
 
@@ -175,6 +176,31 @@ export function commandSuite(name: string, open: () => Promise<Store>): void {
           'early',
           'early',
         ])
+      })
+
+      test('what a node may have forgotten hides nothing that it may be told', async () => {
+        for (const [nodeId, agentName] of [
+          ['mi-1', 'theirs'],
+          ['mi-2', 'ours'],
+        ] as const) {
+          await store.nodes.insert(scope, node(nodeId))
+          await store.nodes.updateInformation(scope, nodeId, { agentName }, 1_000)
+        }
+        const nodes = ['mi-1', 'mi-2', 'mi-gone']
+        for (const [index, [id, more]] of Object.entries({
+          forgotten: { sentAt: 499 },
+          cancelled: { sentAt: 499, owed: 'cancel' as const },
+          sent: { sentAt: 500 },
+          fresh: {},
+        }).entries()) {
+          const rows = nodes.map(nodeId => invocation(id, nodeId, { owed: 'command', ...more }))
+          await insert(command(id, { requestedAt: index }), rows)
+        }
+        const all = await owed(nodes, 3)
+        const of = (nodeId: string) => all.filter(row => row.nodeId === nodeId).map(row => row.commandId)
+        expect(of('mi-1')).toEqual(['cancelled', 'sent', 'fresh'])
+        expect(of('mi-2')).toEqual(['forgotten', 'cancelled', 'sent'])
+        expect(of('mi-gone')).toEqual(['cancelled', 'sent', 'fresh'])
       })
 
       test('nothing of a command that is not there yet', async () => {

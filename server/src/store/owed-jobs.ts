@@ -1,10 +1,10 @@
 import { type Kysely, sql } from 'kysely'
-import type { CommandRow, InvocationRow, NodeRow, Schema, Scope } from './schema.ts'
+import type { CommandRow, InvocationRow, Schema, Scope } from './schema.ts'
 
-export type OwedInvocation = Pick<InvocationRow, 'commandId' | 'nodeId' | 'sentAt'> & {
-  owed: 'command' | 'cancel'
-  agentName: NodeRow['agentName']
-}
+export type OwedInvocation = Pick<InvocationRow, 'commandId' | 'nodeId'> & { owed: 'command' | 'cancel' }
+
+/** `sentSince`: a command that was sent before is not owed any more, but to agents of the name `remembering`. */
+type OwedLimits = { now: number; limit: number; sentSince: number; remembering: string }
 
 export type CommandContents = Pick<
   CommandRow,
@@ -18,7 +18,7 @@ export function owedJobsIn(db: Kysely<Schema>) {
     async owed(
       { accountId, region }: Scope,
       nodeIds: readonly string[],
-      { now, limit }: { now: number; limit: number },
+      { now, limit, sentSince, remembering }: OwedLimits,
     ): Promise<OwedInvocation[]> {
       const found = db
         .selectFrom('invocations')
@@ -34,7 +34,7 @@ export function owedJobsIn(db: Kysely<Schema>) {
             .onRef('nodes.region', '=', 'invocations.region')
             .onRef('nodes.nodeId', '=', 'invocations.nodeId'),
         )
-        .select(['invocations.commandId', 'invocations.nodeId', 'invocations.sentAt', 'nodes.agentName'])
+        .select(['invocations.commandId', 'invocations.nodeId'])
         .select(eb => [
           eb.ref('invocations.owed').$notNull().as('owed'),
           eb.fn
@@ -52,9 +52,17 @@ export function owedJobsIn(db: Kysely<Schema>) {
         .where('invocations.nodeId', 'in', nodeIds)
         .where('invocations.owed', 'is not', null)
         .where(eb => eb.or([eb('invocations.notBefore', 'is', null), eb('invocations.notBefore', '<=', now)]))
+        .where(eb =>
+          eb.or([
+            eb('invocations.owed', '!=', 'command'),
+            eb('invocations.sentAt', 'is', null),
+            eb('invocations.sentAt', '>=', sentSince),
+            eb('nodes.agentName', '=', remembering),
+          ]),
+        )
       return await db
         .selectFrom(found.as('found'))
-        .select(['commandId', 'nodeId', 'sentAt', 'agentName', 'owed'])
+        .select(['commandId', 'nodeId', 'owed'])
         .where('place', '<=', limit)
         .orderBy(sql.ref('place'))
         .execute()

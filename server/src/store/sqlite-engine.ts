@@ -10,7 +10,7 @@ const TRANSACTION_LIMIT_MS = 10_000
  * SQLite with group commit: the statements that arrived while the engine was busy share a transaction, and each is
  * answered only after its COMMIT. A statement that fails does so alone, a COMMIT that fails takes the whole group with
  * it. Interactive transactions have the writing connection to themselves, for as long as their owner takes between
- * statements; who only reads meanwhile does so by another, which sees what is committed.
+ * statements; where readers may pass, they do so by another connection, which sees what is committed.
  */
 export class SqliteEngine {
   readonly #path: string
@@ -20,6 +20,7 @@ export class SqliteEngine {
   #waiting: Request[] = []
   #owned: Request[] = []
   #transaction: number | undefined
+  #readersMayPass = false
   #transactionTimer: NodeJS.Timeout | undefined
   #scheduled = false
   #commits = 0
@@ -53,7 +54,7 @@ export class SqliteEngine {
 
   #drain(): void {
     this.#runOwned()
-    if (this.#transaction !== undefined) this.#readMeanwhile()
+    if (this.#transaction !== undefined && this.#readersMayPass) this.#readMeanwhile()
     while (this.#transaction === undefined && this.#waiting.length > 0) {
       const end = this.#waiting.findIndex((request, index) => request.kind !== 'query' || index >= MAX_GROUP)
       if (end === 0) {
@@ -66,10 +67,11 @@ export class SqliteEngine {
     }
   }
 
+  /** What was asked after something else that waits stays behind it. */
   #readMeanwhile(): void {
-    const reads = this.#waiting.filter(isRead)
+    const end = this.#waiting.findIndex(request => !isRead(request))
+    const reads = this.#waiting.splice(0, end === -1 ? this.#waiting.length : end).filter(isRead)
     if (reads.length === 0) return
-    this.#waiting = this.#waiting.filter(request => !isRead(request))
     this.#reader ??= new SqliteConnection(this.#path, { readOnly: true })
     const reader = this.#reader
     this.#answer(reads.map(request => reader.execute(request)))
@@ -136,7 +138,7 @@ export class SqliteEngine {
 
   #runControl(request: Request): void {
     try {
-      if (request.kind === 'begin') this.#begin(request.transaction)
+      if (request.kind === 'begin') this.#begin(request.transaction, request.readersMayPass)
       if (request.kind === 'close') this.#close()
       this.#answer([
         { ...done(request.id), ...(request.kind === 'commits' ? { changes: this.#commits } : {}) },
@@ -146,9 +148,10 @@ export class SqliteEngine {
     }
   }
 
-  #begin(transaction: number): void {
+  #begin(transaction: number, readersMayPass: boolean): void {
     this.#writer.exec('begin immediate')
     this.#transaction = transaction
+    this.#readersMayPass = readersMayPass
     this.#transactionTimer = setTimeout(() => {
       this.#rollback()
       this.#endTransaction()

@@ -6,7 +6,8 @@ export type SqliteValue = null | number | bigint | string | Uint8Array
 /** What the driver asks of the database thread. Requests travel in arrays, so that one turn is one message. */
 export type Request =
   | QueryRequest
-  | { id: number; kind: 'begin' | 'commit' | 'rollback'; transaction: number }
+  | { id: number; kind: 'begin'; transaction: number; readersMayPass: boolean }
+  | { id: number; kind: 'commit' | 'rollback'; transaction: number }
   | { id: number; kind: 'commits' | 'close' }
 
 export type QueryRequest = {

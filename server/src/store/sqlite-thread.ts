@@ -13,8 +13,11 @@ type Query = Pick<QueryRequest, 'sql' | 'parameters' | 'writes' | 'transaction'>
 /** The caller's end of the database thread. Every function rejects with StoreError. */
 export type SqliteThread = {
   query(query: Query): Promise<QueryAnswer>
-  /** Waits its turn; from then on only statements of this transaction run. Answers with its number. */
-  begin(): Promise<number>
+  /**
+   * Waits its turn; from then on only statements of this transaction run, and, if they may pass, others that only read.
+   * Answers with its number.
+   */
+  begin(options?: { readersMayPass: boolean }): Promise<number>
   commit(transaction: number): Promise<void>
   rollback(transaction: number): Promise<void>
   /** How many transactions were committed so far. */
@@ -25,7 +28,8 @@ export type SqliteThread = {
 
 type Body =
   | Query
-  | { kind: 'begin' | 'commit' | 'rollback'; transaction: number }
+  | { kind: 'begin'; transaction: number; readersMayPass: boolean }
+  | { kind: 'commit' | 'rollback'; transaction: number }
   | { kind: 'commits' | 'close' }
 type Waiter = { resolve: (answer: QueryAnswer) => void; reject: (error: StoreError) => void }
 
@@ -36,10 +40,10 @@ export async function openSqliteThread(path: string): Promise<SqliteThread> {
   let transactions = 0
   return {
     query: query => link.ask(query, query.transaction !== undefined),
-    begin: async () => {
+    begin: async ({ readersMayPass } = { readersMayPass: false }) => {
       transactions += 1
       const transaction = transactions
-      await link.ask({ kind: 'begin', transaction })
+      await link.ask({ kind: 'begin', transaction, readersMayPass })
       return transaction
     },
     commit: async transaction => void (await link.ask({ kind: 'commit', transaction }, true)),

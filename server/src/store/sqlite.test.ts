@@ -133,6 +133,38 @@ test('nobody sees or joins the transaction of another', async () => {
   expect(await db.selectFrom('things').select('size').where('id', '=', 'n').execute()).toEqual([{ size: 3 }])
 })
 
+test('where readers may pass they see what is committed, but not past writes that were asked for before', async () => {
+  await insert('before')
+  const order: string[] = []
+  await sqlite.db
+    .transaction()
+    .setIsolationLevel('read committed')
+    .execute(async transaction => {
+      await transaction.insertInto('things').values(thing('in it')).execute()
+      expect(await ids()).toEqual(['before'])
+      const read = transaction.selectFrom('things').select('id').execute()
+      expect(await read).toHaveLength(2)
+      const writing = insert('behind it').then(() => order.push('written'))
+      const reading = ids().then(found => order.push(found.join()))
+      expect(await transaction.selectFrom('things').select('id').execute()).toHaveLength(2)
+      expect(order).toEqual([])
+      setImmediate(() => order.push('the transaction ends'))
+      await new Promise(resolve => setTimeout(resolve, 20))
+      void Promise.all([writing, reading])
+    })
+  await expect.poll(() => order).toEqual(['the transaction ends', 'written', 'before,behind it,in it'])
+})
+
+test('a transaction through which nobody reads keeps everybody in order', async () => {
+  let seen: Promise<string[]> | undefined
+  await sqlite.db.transaction().execute(async transaction => {
+    await transaction.insertInto('things').values(thing('a')).execute()
+    seen = ids()
+    await transaction.insertInto('things').values(thing('b')).execute()
+  })
+  expect(await seen).toEqual(['a', 'b'])
+})
+
 test('rows are plain objects, numbers stay exact and changes are counted', async () => {
   await insert('a', { size: Number.MAX_SAFE_INTEGER })
   const [row] = await sqlite.db.selectFrom('things').selectAll().execute()

@@ -12,6 +12,7 @@ import {
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
+  type TransactionSettings,
 } from 'kysely'
 import { StoreError } from './errors.ts'
 import { makePrivateDirectory } from './private-file.ts'
@@ -64,8 +65,13 @@ class SqliteThreadDriver implements Driver {
     return new ThreadConnection(this.#thread)
   }
 
-  async beginTransaction(connection: ThreadConnection): Promise<void> {
-    connection.transaction = await this.#thread.begin()
+  /**
+   * `read committed` is for those who tell nobody of what they write before it is committed: others then read on
+   * meanwhile. Otherwise whoever asks after a transaction began has its answer after its end.
+   */
+  async beginTransaction(connection: ThreadConnection, settings: TransactionSettings): Promise<void> {
+    const readersMayPass = settings.isolationLevel === 'read committed'
+    connection.transaction = await this.#thread.begin({ readersMayPass })
   }
 
   async commitTransaction(connection: ThreadConnection): Promise<void> {
