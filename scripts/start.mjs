@@ -199,11 +199,12 @@ function environmentFile(endpoint, accessKeyId, secretAccessKey) {
     AWS_REGION: REGION,
     AWS_DEFAULT_REGION: REGION,
     AWS_CA_BUNDLE: path.join(files.server, 'tls/ca.pem'),
+    AWS_ENDPOINT_URL: endpoint,
     SALLYPORT_ENDPOINT_URL: endpoint,
   }).map(([name, value]) => `export ${name}=${quoted(value)}`)
   return [
     '# Written by `npm start`: what the aws and sallyport commands need to reach the server of this folder.',
-    'unset AWS_SESSION_TOKEN AWS_PROFILE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_SSM',
+    'unset AWS_SESSION_TOKEN AWS_PROFILE AWS_ENDPOINT_URL_SSM',
     ...lines,
     `export PATH=${quoted(path.join(root, 'dist/bin'))}:"$PATH"`,
     '',

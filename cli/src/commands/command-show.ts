@@ -6,8 +6,10 @@ import { resolveNode } from '../nodes.ts'
 import { listAll } from '../pages.ts'
 import { findCommand, purposeOf } from '../run/find-command.ts'
 import { isEnded } from '../run/invocations.ts'
+import { notSentTo } from '../run/node-output.ts'
 import { formatElapsed } from '../run/progress.ts'
 import { Screen, type ScreenOptions } from '../run/screen.ts'
+import { groupedSink } from '../run/sinks.ts'
 import { statusFilter } from '../run/statuses.ts'
 import type { SettingsOptions } from '../settings.ts'
 import { formatAge, formatTable } from '../table.ts'
@@ -51,12 +53,12 @@ export const showCommand = async (
     ),
   ])
   if (node !== undefined && items.length === 0) {
-    throw new CliError(
-      `Command ${id} was not run on ${inert(options.node)}. Its nodes: sallyport command show ${id}`,
-    )
+    throw new CliError(notSentTo(id, inert(options.node)))
   }
   if (options.json) context.out(`${inertJson({ Command: command, CommandInvocations: items })}\n`)
   else context.out(await describe(command, items, context))
+  if (items.length === 0 && options.status !== undefined && !options.json)
+    context.err(`No node of it is ${Object(filters.Filters?.[0]).value}.\n`)
   if (truncated)
     context.err(`Only ${items.length} nodes are shown. All of them: --json; some of them: --status\n`)
   if (options.output && !options.json) await showOutputs(items)
@@ -64,10 +66,12 @@ export const showCommand = async (
 
   async function showOutputs(shown: readonly CommandInvocation[]): Promise<void> {
     const screen = new Screen(streams)
+    const sink = groupedSink(screen)
+    const step = options.step === undefined ? {} : { step: options.step }
+    if (shown.length > 0) screen.write('stdout', '\n')
     for (const { InstanceId, InstanceName } of shown) {
-      screen.write('stdout', `\n==> ${inert(InstanceName || InstanceId)} <==\n`)
-      const step = options.step === undefined ? {} : { step: options.step }
-      await printOutput(client, { commandId: id, nodeId: InstanceId, screen, ...step }, context)
+      const label = inert(InstanceName || InstanceId)
+      await printOutput(client, { commandId: id, nodeId: InstanceId, label, screen, sink, ...step }, context)
     }
     screen.close()
   }

@@ -87,6 +87,13 @@ describe('commands', () => {
     )
   })
 
+  test('of a document of their own tell its parameters', async () => {
+    const Parameters = { service: ['nginx'], hosts: ['a', 'b'] }
+    const { seen, run } = setUp({ ListCommands: { Commands: [{ ...COMMAND, Parameters }] } })
+    await run('commands')
+    expect(seen.out).toContain('1m       service=nginx hosts=a,b\n')
+  })
+
   test('are chosen by status and node', async () => {
     const { seen, run } = setUp()
     await run('commands', '--status', 'timedout', '--node', NODE, '--limit', '7')
@@ -167,7 +174,13 @@ describe('a command is shown', () => {
     })
     const [stdout, stderr] = [new KeptStream(), new KeptStream()]
     await showCommand(COMMAND_ID, { output: true }, context, { stdout, stderr })
-    expect(stdout.text).toBe('\n==> web-1 <==\nhi\n')
+    expect([stdout.text, stderr.text]).toEqual(['\n==> web-1 <==\nhi\n', '==> web-1 (errors) <==\nhi\n'])
+  })
+
+  test('with the status that no node has, says so', async () => {
+    const { seen, run } = setUp({ ListCommandInvocations: { CommandInvocations: [] } })
+    expect(await run('command', 'show', COMMAND_ID, '--status', 'timedout')).toBe(0)
+    expect(seen.err).toBe('No node of it is TimedOut.\n')
   })
 
   test.each([
@@ -205,6 +218,14 @@ describe('a command is cancelled', () => {
     expect(seen.err).toBe(`${COMMAND_ID} had ended already: Failed\n`)
     expect(seen.calls.map(([operation]) => operation)).not.toContain('CancelCommand')
   })
+})
+
+test('there is no output of a node that it was not sent to', async () => {
+  const { seen, run } = setUp({ ListCommandInvocations: { CommandInvocations: [] } })
+  expect(await run('command', 'output', COMMAND_ID, NODE)).toBe(1)
+  expect(seen.err).toBe(
+    `sallyport: Command ${COMMAND_ID} was not sent to ${NODE}. Its nodes: sallyport command show ${COMMAND_ID}\n`,
+  )
 })
 
 test('output of a node is both streams of every step, and nothing else', async () => {

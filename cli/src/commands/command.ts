@@ -8,7 +8,7 @@ import { findCommand } from '../run/find-command.ts'
 import { isEnded } from '../run/invocations.ts'
 import { readOutput, stepsOn } from '../run/node-output.ts'
 import { Screen, type ScreenOptions } from '../run/screen.ts'
-import { plainSink } from '../run/sinks.ts'
+import { type OutputSink, plainSink } from '../run/sinks.ts'
 import type { SettingsOptions } from '../settings.ts'
 
 type OutputOptions = SettingsOptions & { step?: string; follow?: boolean }
@@ -64,19 +64,26 @@ export const commandOutput = async (
   return EXIT.ok
 }
 
-type Printed = { commandId: string; nodeId: string; screen: Screen; step?: string; follow?: boolean }
+type Printed = {
+  commandId: string
+  nodeId: string
+  label?: string
+  screen: Screen
+  sink?: OutputSink
+  step?: string
+  follow?: boolean
+}
 
 /** The whole output of a node, step by step. */
 export const printOutput = async (
   client: ApiClient,
-  { commandId, nodeId, screen, step, follow }: Printed,
+  { commandId, nodeId, label = nodeId, screen, sink = plainSink(screen), step, follow }: Printed,
   { now }: CommandContext,
 ): Promise<void> => {
   const onLost = (lost: boolean) =>
     lost && screen.notice(inertLines('sallyport: the server cannot be reached; trying again.'))
   const persistence = { now, wait: sleep, onLost }
-  const sink = plainSink(screen)
-  const node = { nodeId, label: nodeId }
+  const node = { nodeId, label }
   const steps = step === undefined ? await stepsOn(client, commandId, nodeId) : [step]
   for (const each of steps) {
     const drain = async (stream: (typeof STREAMS)[number]) => {

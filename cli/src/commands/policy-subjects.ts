@@ -72,10 +72,19 @@ export const resolveResource = async (
     const arn = formatArn({ partition, service: 'ssm', region, accountId, resource: given })
     return { arn, ...(await ofSession(client, given.slice('session/'.length))) }
   }
-  const nodeId = await resolveNode(client, given)
+  const nodeId = await nodeNamed(client, given)
   const [service, type] = nodeId.startsWith('i-') ? ['ec2', 'instance'] : ['ssm', 'managed-instance']
   const arn = formatArn({ partition, service, region, accountId, resource: `${type}/${nodeId}` })
   return { arn, ...(await ofNode(client, nodeId)) }
+}
+
+const nodeNamed = async (client: ApiClient, given: string): Promise<string> => {
+  try {
+    return await resolveNode(client, given)
+  } catch (error) {
+    if (!(error instanceof CliError) || !error.message.startsWith('There is no node')) throw error
+    throw new CliError(`${error.message}\nIs it a document? document/${inert(given)}`, error.exitCode)
+  }
 }
 
 /** Users, groups and roles by what they are called, with the path that they have; others where nothing is in the way. */

@@ -64,6 +64,13 @@ const setUp = (answers: Record<string, unknown>) => {
   return { seen, asked, why: (...argv: string[]) => runCli(['policy', 'why', ...argv], context) }
 }
 
+test('a name that no node has may be that of a document', async () => {
+  const { seen, why } = setUp({ DescribeInstanceInformation: { InstanceInformationList: [] } })
+  expect(await why('alice', 'ssm:SendCommand', 'Greet')).toBe(1)
+  expect(seen.err).toContain('There is no node "Greet"')
+  expect(seen.err).toContain('Is it a document? document/Greet')
+})
+
 describe('the question', () => {
   type Entry = { ContextKeyName: string; ContextKeyValues: string[] }
   const entries = (asked: Record<string, unknown> = {}) => {
@@ -184,7 +191,7 @@ describe('the question', () => {
     [['alice', 'ssm:X', 'arn:aws'], 'arn:aws'],
     [['alice'], 'action'],
   ])('%j makes no sense', async (argv, hint) => {
-    const { seen, why } = setUp({})
+    const { seen, why } = setUp({ DescribeInstanceInformation: { InstanceInformationList: [] } })
     expect(await why(...argv)).toBe(2)
     expect(seen.err).toContain(hint)
   })

@@ -367,6 +367,13 @@ describe('--all', () => {
     expect(server.inputsOf('SendCommand')).toEqual([])
   })
 
+  test('where nobody can be asked needs --yes', async () => {
+    const { server, start } = runScene(['a'])
+    server.answers.DescribeInstanceInformation = { InstanceInformationList: online(3) }
+    await expect(start({ all: true })).rejects.toMatchObject({ exitCode: 2, message: /add --yes/ })
+    expect(server.inputsOf('SendCommand')).toEqual([])
+  })
+
   test('with --yes goes to those that are online', async () => {
     const { server, start } = runScene(['a'], { terminal: true })
     server.answers.DescribeInstanceInformation = { InstanceInformationList: online(1) }

@@ -44,8 +44,11 @@ export const run = async (
   const screen = new Screen(parts.streams)
   const stdin = parts.stdin ?? process.stdin
   const canAsk = screen.live && !fromStdin && stdin.isTTY === true
-  const confirm = async (question: string) =>
-    !canAsk || (await askYesNo(stdin, shown => screen.setStatus(shown), question))
+  const confirm = async (question: string) => {
+    // In a script, too, a command on every node is to be meant.
+    if (!canAsk) throw usageError('Nobody can be asked here whether it is to run on all nodes: add --yes.')
+    return await askYesNo(stdin, shown => screen.setStatus(shown), question)
+  }
   const chosen = await chooseTargets(client, targets, options, confirm)
   const command = await sendCommand(client, { ...request, ...chosen })
   if (options.detach) return detached(command, screen, options)

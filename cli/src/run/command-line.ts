@@ -48,7 +48,7 @@ const defineRun = (program: Command, argv: readonly string[], context: CommandCo
 
 const addTargets = (run: Command): Command =>
   run
-    .option('--all', 'all nodes that are online; asks first, on a terminal')
+    .option('--all', 'all nodes that are online; asks first, unless --yes is given')
     .option('--yes', 'does not ask')
     .option(
       '--targets <targets>',
@@ -73,8 +73,11 @@ const addDocument = (run: Command): Command =>
     )
     .option('--working-directory <dir>', 'where the command runs')
     .option('--comment <text>', 'what it is for; kept with the command, at most 100 characters')
-    .option('--timeout <time>', 'how long nodes that are offline may take to come back: 10m, 2h (1h)')
-    .option('--execution-timeout <time>', 'how long it may run on a node: 90s, 10m, 2h (1h)')
+    .option(
+      '--timeout <time>',
+      'how long nodes that are offline may take to come back: 10m, 2h; 30s to 30d (1h)',
+    )
+    .option('--execution-timeout <time>', 'how long it may run on a node: 90s, 10m, 2h; 5s to 2d (1h)')
 
 const addOutput = (run: Command): Command =>
   run

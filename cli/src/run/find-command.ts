@@ -31,9 +31,14 @@ export const findCommand = async (client: ApiClient, given: string): Promise<str
   return only.CommandId
 }
 
-/** What it does, in few words: its comment, or the first line of its script. */
+/** What it does, in few words: its comment, the first line of its script, or the parameters of its document. */
 export const purposeOf = ({ Comment, Parameters }: Pick<Command, 'Comment' | 'Parameters'>): string => {
   const lines = (Parameters?.commands ?? []).join('\n').trim().split('\n')
   const first = lines.find(line => !line.startsWith('#!')) ?? ''
-  return Comment || (lines.length > 1 ? `${first} …` : first)
+  if (Comment) return Comment
+  if (lines.length > 1) return `${first} …`
+  const given = Object.entries(Parameters ?? {}).map(
+    ([name, values]) => `${name}=${[values].flat().join(',')}`,
+  )
+  return first || given.join(' ')
 }

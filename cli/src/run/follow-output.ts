@@ -66,6 +66,8 @@ export class OutputFollower {
       await Promise.all(
         STREAMS.map(stream => this.#drain(node, stream, this.#read(node, stream, step, true))),
       )
+      // The last line of a step may have no line feed; the next one does not go on with it.
+      this.#options.sink.end(node)
     }
   }
 
@@ -74,14 +76,16 @@ export class OutputFollower {
     await this.#enter()
     try {
       const steps = await this.#steps(node)
-      const reads = steps.flatMap(step =>
+      const reads = steps.map(step =>
         STREAMS.map(stream => ({ stream, pieces: ahead(this.#read(node, stream, step, false)) })),
       )
       const before = this.#printing
       const print = async () => {
         await before
-        for (const { stream, pieces } of reads) await this.#drain(node, stream, pieces)
-        this.#options.sink.end(node)
+        for (const step of reads) {
+          for (const { stream, pieces } of step) await this.#drain(node, stream, pieces)
+          this.#options.sink.end(node)
+        }
       }
       const printed = print()
       this.#printing = printed.catch(() => undefined)

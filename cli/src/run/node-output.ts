@@ -3,6 +3,7 @@ import type {
   ListCommandInvocationsOutput,
 } from '@sallyport/protocol/api/ssm-commands'
 import type { ApiClient } from '../client.ts'
+import { CliError } from '../errors.ts'
 import type { StreamName } from './screen.ts'
 import { type Persistence, persist, WAIT_SECONDS } from './watch.ts'
 
@@ -42,10 +43,14 @@ export async function* readOutput(
   }
 }
 
+export const notSentTo = (commandId: string, node: string): string =>
+  `Command ${commandId} was not sent to ${node}. Its nodes: sallyport command show ${commandId}`
+
 /** The steps of the document, as they are called on the node, in their order. */
 export const stepsOn = async (client: ApiClient, commandId: string, nodeId: string): Promise<string[]> => {
   const input = { CommandId: commandId, InstanceId: nodeId, Details: true }
   const answer = await client.call('ssm', 'ListCommandInvocations', input)
   const [invocation] = (answer as ListCommandInvocationsOutput).CommandInvocations
-  return (invocation?.CommandPlugins ?? []).map(({ Name }) => Name)
+  if (invocation === undefined) throw new CliError(notSentTo(commandId, nodeId))
+  return invocation.CommandPlugins.map(({ Name }) => Name)
 }

@@ -63,7 +63,14 @@ describe('it is refused:', () => {
     ['--parameter is "x": expected NAME=VALUE', [], { document: 'D', parameter: ['x'] }],
     ['--timeout is "soon": expected a time such as 90', ['id'], { timeout: 'soon' }],
     ['--execution-timeout is "0"', ['id'], { executionTimeout: '0' }],
+    ['--execution-timeout is "4s": at least 5s is possible', ['id'], { executionTimeout: '4s' }],
+    ['--execution-timeout is "3d": at most 2d is possible', ['id'], { executionTimeout: '3d' }],
+    ['--timeout is "29": at least 30s is possible', ['id'], { timeout: '29' }],
+    ['--timeout is "31d": at most 30d is possible', ['id'], { timeout: '31d' }],
     ['--max-errors is "many": expected a number', ['id'], { maxErrors: 'many' }],
+    ['--max-errors is "101%": expected a number', ['id'], { maxErrors: '101%' }],
+    ['--max-concurrency is "0": with that no node would begin', ['id'], { maxConcurrency: '0' }],
+    ['--comment has 101 characters; at most 100 are kept.', ['id'], { comment: 'x'.repeat(101) }],
   ])('%s', async (message, words, options) => {
     await expect(request(words, options)).rejects.toMatchObject({
       exitCode: 2,

@@ -20,7 +20,13 @@ const SHELL_DOCUMENT = 'AWS-RunShellScript'
 const STDIN = '-'
 const TIME = /^(\d{1,8})([smhd]?)$/
 const SECONDS = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 } as const
-const COUNT = /^(\d{1,7}|\d{1,3}%)$/
+const COUNT = /^(0|[1-9]\d{0,6}|(\d|[1-9]\d|100)%)$/
+const MAX_COMMENT = 100
+/** Seconds (control-plane.md 12.5, 21): what is beyond them the server refuses, or an agent takes for an hour. */
+const LEAST_EXECUTION = 5
+const MOST_EXECUTION = 2 * 86_400
+const LEAST_DELIVERY = 30
+const MOST_DELIVERY = 30 * 86_400
 
 /** Whether these words and options ask for a script on standard input. */
 export const readsStdin = (words: readonly string[], file: string | undefined): boolean =>
@@ -46,15 +52,19 @@ export const commandRequest = async (
   }
   if (options.workingDirectory !== undefined) given.workingDirectory = [options.workingDirectory]
   if (options.executionTimeout !== undefined) {
-    given.executionTimeout = [String(seconds('--execution-timeout', options.executionTimeout))]
+    const limits = { least: LEAST_EXECUTION, most: MOST_EXECUTION }
+    given.executionTimeout = [String(seconds('--execution-timeout', options.executionTimeout, limits))]
   }
   const { documentVersion, comment, timeout } = options
+  if (comment !== undefined && comment.length > MAX_COMMENT)
+    throw usageError(`--comment has ${comment.length} characters; at most ${MAX_COMMENT} are kept.`)
+  const delivery = { least: LEAST_DELIVERY, most: MOST_DELIVERY }
   return {
     DocumentName: options.document ?? SHELL_DOCUMENT,
     Parameters: given,
     ...(documentVersion === undefined ? {} : { DocumentVersion: documentVersion }),
     ...(comment === undefined ? {} : { Comment: comment }),
-    ...(timeout === undefined ? {} : { TimeoutSeconds: seconds('--timeout', timeout) }),
+    ...(timeout === undefined ? {} : { TimeoutSeconds: seconds('--timeout', timeout, delivery) }),
     ...limit('MaxConcurrency', '--max-concurrency', options.maxConcurrency),
     ...limit('MaxErrors', '--max-errors', options.maxErrors),
   }
@@ -107,17 +117,22 @@ const listOf = (value: string): string[] => {
   }
 }
 
-const seconds = (option: string, text: string): number => {
+const seconds = (option: string, text: string, { least, most }: { least: number; most: number }): number => {
   const [, count, unit] = TIME.exec(text) ?? []
   if (count === undefined || Number(count) === 0) {
     throw usageError(`${option} is "${inert(text)}": expected a time such as 90, 90s, 10m, 2h or 1d`)
   }
-  return Number(count) * SECONDS[unit as keyof typeof SECONDS]
+  const time = Number(count) * SECONDS[unit as keyof typeof SECONDS]
+  if (time < least) throw usageError(`${option} is "${inert(text)}": at least ${least}s is possible`)
+  if (time > most) throw usageError(`${option} is "${inert(text)}": at most ${most / 86_400}d is possible`)
+  return time
 }
 
 const limit = (member: string, option: string, text: string | undefined) => {
   if (text === undefined) return {}
   if (!COUNT.test(text))
     throw usageError(`${option} is "${inert(text)}": expected a number, or a percentage such as 10%`)
+  if (member === 'MaxConcurrency' && Number.parseInt(text, 10) === 0)
+    throw usageError(`${option} is "${inert(text)}": with that no node would begin`)
   return { [member]: text }
 }

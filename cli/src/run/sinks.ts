@@ -9,7 +9,7 @@ export type OutputNode = { nodeId: string; label: string }
 /** Where the output of nodes goes. Pieces of several nodes may come in turns, unless `alone`. */
 export type OutputSink = {
   write(node: OutputNode, stream: StreamName, piece: Uint8Array): void
-  /** No more comes of the node. */
+  /** A step of the node is over: what comes next is not the rest of its last line. */
   end(node: OutputNode): void
   /** All of a node's output has to come at once. */
   alone?: boolean
@@ -23,9 +23,11 @@ const RED = 31
 
 const coloured = (text: string, colour: number) => `\x1b[${colour}m${text}\x1b[0m`
 
+const wholeLine = (line: string) => (line.endsWith('\n') ? line : `${line}\n`)
+
 /** One node's output as it is: its bytes for a file or a program, harmless lines for a terminal. */
 export const plainSink = (screen: Screen): OutputSink => {
-  const onTerminal = lineSink((_, stream, line) => screen.write(stream, line))
+  const onTerminal = lineSink((_, stream, line) => screen.write(stream, wholeLine(line)))
   return {
     write(node, stream, piece) {
       if (screen.isTerminal(stream)) onTerminal.write(node, stream, piece)
@@ -47,25 +49,25 @@ export const prefixSink = (screen: Screen, width: () => number): OutputSink => {
     const name = label.padEnd(width())
     const bar = stream === 'stderr' && screen.hasColours(stream) ? coloured('|', RED) : '|'
     const shown = screen.hasColours(stream) ? coloured(name, colourOf(nodeId)) : name
-    screen.write(stream, `${shown} ${bar} ${line.endsWith('\n') ? line : `${line}\n`}`)
+    screen.write(stream, `${shown} ${bar} ${wholeLine(line)}`)
   })
 }
 
 /** All output of a node below its name, as tail(1) shows several files. */
 export const groupedSink = (screen: Screen): OutputSink => {
-  const begun: Partial<Record<StreamName, string>> = {}
-  /** Both streams are one where they go to the terminal. */
-  const written = new Set<string>()
+  /** What was written to a place last. Both streams are one where they go to the terminal. */
+  const begun = new Map<string, string>()
   const sink = lineSink(({ nodeId, label }, stream, line) => {
-    if (begun[stream] !== nodeId) {
-      const place = screen.isTerminal(stream) ? 'terminal' : stream
-      const gap = written.has(place) ? '\n' : ''
-      written.add(place)
-      begun[stream] = nodeId
+    const place = screen.isTerminal(stream) ? 'terminal' : stream
+    const before = begun.get(place)
+    const what = `${stream} ${nodeId}`
+    if (before !== what) {
+      const gap = before === undefined ? '' : '\n'
+      begun.set(place, what)
       const head = `==> ${label}${stream === 'stderr' ? ' (errors)' : ''} <==`
       screen.write(stream, `${gap}${screen.hasColours(stream) ? coloured(head, 1) : head}\n`)
     }
-    screen.write(stream, line.endsWith('\n') ? line : `${line}\n`)
+    screen.write(stream, wholeLine(line))
   })
   return { ...sink, alone: true }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '@sallyport/protocol/clock'
 import { type Bus, type BusMessage, commandSubject } from '../bus/bus.ts'
 import type { Scope } from '../store/schema.ts'
+import { CommandLooks } from './command-looks.ts'
 
 /** More are answered at once. Whoever follows a command has one for it, and one for each output that is looked at. */
 export const MAXIMUM_WATCHES = 2_000
@@ -30,11 +31,14 @@ export type Watched<T> = {
 
 /** Requests that wait until something becomes of a command. */
 export class CommandWatches {
+  /** What they share. */
+  readonly looks: CommandLooks
   readonly #options: WatchOptions
   readonly #waiting = new Set<() => void>()
   #closed = false
 
   constructor(options: WatchOptions) {
+    this.looks = new CommandLooks(options.clock)
     this.#options = options
   }
 

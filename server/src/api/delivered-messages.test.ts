@@ -29,6 +29,18 @@ test('what was delivered stays hidden for ten seconds, from its node and in its 
   expect(ids(delivered.take(NODE, [command('c'), cancel('c', 'v')]))).toEqual(['command c', 'cancel c'])
 })
 
+test('is told when the first of what is hidden may be delivered again', async () => {
+  const clock = new ManualClock()
+  const delivered = new DeliveredMessages(clock)
+  expect(delivered.hiddenFor(NODE, [command('a')])).toBeUndefined()
+  delivered.take(NODE, [command('a')])
+  await clock.play(1000)
+  delivered.take(NODE, [command('b')])
+  expect(delivered.hiddenFor(NODE, [command('b'), command('a'), command('c')])).toBe(HIDDEN_MS - 1000)
+  expect(delivered.hiddenFor(NODE, [command('b'), cancel('a', 'u')])).toBe(HIDDEN_MS)
+  expect(delivered.hiddenFor('mi-2', [command('a')])).toBeUndefined()
+})
+
 test('more than ten go out one after the other', () => {
   const delivered = new DeliveredMessages(new ManualClock())
   const owed = Array.from({ length: MAXIMUM_MESSAGES + 3 }, (_, i) => command(`c${i}`))

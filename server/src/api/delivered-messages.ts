@@ -36,6 +36,12 @@ export class DeliveredMessages {
     return taken
   }
 
+  /** After how many milliseconds the first of these may be delivered again; undefined if none of them is hidden. */
+  hiddenFor(nodeId: string, owed: readonly OwedJob[]): number | undefined {
+    const times = owed.flatMap(job => this.#hidden.get(keyOf(nodeId, job)) ?? [])
+    return times.length === 0 ? undefined : Math.min(...times) + HIDDEN_MS - this.#clock.monotonic()
+  }
+
   /** The command that a message cancels; undefined if it is no such message. */
   cancelledBy(messageId: string): string | undefined {
     return this.#cancelling.get(messageId)?.commandId

@@ -61,6 +61,20 @@ test('a poll is woken as often as there may be something to tell, also while nob
   expect(clock.pending).toBe(0)
 })
 
+test('a poll is woken after a while if that was asked for, and leaves no timer behind', async () => {
+  const clock = new ManualClock()
+  const poll = new HeldPolls(clock).hold('mi-1', waiting())
+  const after = poll.woken(100)
+  await clock.play(100)
+  expect([await after, clock.pending]).toEqual([true, 1])
+  const earlier = poll.woken(100)
+  poll.wake()
+  expect([await earlier, clock.pending]).toEqual([true, 1])
+  const never = poll.woken(HOLD_MS)
+  poll.end()
+  expect([await never, clock.pending]).toEqual([false, 0])
+})
+
 test('all polls end with the server, and none begins after', async () => {
   const clock = new ManualClock()
   const polls = new HeldPolls(clock)

@@ -14,8 +14,8 @@ export const CROWDED_HOLD_MS = 1_000
 type HeldPoll = {
   /** There may be something to tell the node. */
   wake(): void
-  /** True when it was woken since the last call; false when its time is over. */
-  woken(): Promise<boolean>
+  /** True when it was woken since the last call, or so many milliseconds have passed; false when its time is over. */
+  woken(withinMs?: number): Promise<boolean>
   end(): void
 }
 
@@ -53,7 +53,8 @@ export class HeldPolls {
     const wait = new Wait()
     const poll: HeldPoll = {
       wake: () => wait.wake(),
-      woken: () => wait.woken(),
+      woken: withinMs =>
+        wait.woken(withinMs === undefined ? undefined : wake => this.#clock.after(withinMs, wake)),
       end: () => {
         cancel()
         gone.removeEventListener('abort', poll.end)
@@ -99,11 +100,13 @@ class Wait {
     this.#goOn()
   }
 
-  async woken(): Promise<boolean> {
+  async woken(soon?: (wake: () => void) => () => void): Promise<boolean> {
     if (!this.#wakened && !this.#over) {
+      const cancel = soon?.(() => this.wake())
       await new Promise<void>(resolve => {
         this.#goOn = resolve
       })
+      cancel?.()
     }
     this.#wakened = false
     return !this.#over

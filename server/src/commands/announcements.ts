@@ -5,9 +5,9 @@ import type { Scope } from '../store/schema.ts'
 
 /** Nodes that are told at once. What they answer comes at once, too, and who uses the API waits behind it. */
 const NODES_AT_ONCE = 50
-/** From then to the next of them, if the server keeps up: so 10,000 a second at most, and 500 at least. */
+/** From then to the next of them, if the server keeps up: so 10,000 a second at most, and 1,500 at least. */
 const PAUSE_MS = 5
-const LONGEST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 25
 const RETRY_MS = 10
 
 type Options = { bus: Bus; scope: Scope; clock: Clock; logger: Logger }

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { nodeSubject } from '../bus/bus.ts'
 import { openMemoryBus } from '../bus/memory.ts'
 import { loggerTo } from '../logger.ts'
+import { StoreError } from '../store/errors.ts'
 import type { Store } from '../store/store.ts'
 import { node } from '../store/suite-examples.ts'
 import { temporaryStore, testScope } from '../store/testing.ts'
@@ -73,6 +74,19 @@ describe('nodes that are registered', () => {
     await expect.poll(() => details(commandId), { interval: 2 }).toEqual({ Pending: 1, Undeliverable: 1 })
   })
 
+  test('end it also if the store fails at that moment', async () => {
+    const { commandId } = await commands.send(newCommand(), nodes(2))
+    await commands.close()
+    let failures = 0
+    const change: Store['commandChanges']['change'] = async (of, work) => {
+      if (failures++ === 0) throw new StoreError('busy', 'later')
+      return await store.commandChanges.change(of, work)
+    }
+    commands = open({ change })
+    await expect(commands.nodeGone('mi-0')).rejects.toThrow('later')
+    await expect.poll(() => details(commandId), { interval: 2 }).toEqual({ Pending: 1, Undeliverable: 1 })
+  })
+
   test('end it also if the server died before it knew of that', async () => {
     const { commandId } = await commands.send(newCommand(), nodes(2))
     await commands.close()
@@ -117,6 +131,52 @@ test('a store that fails while leftovers are removed is tried again', async () =
     return await details(commandId)
   }
   await expect.poll(left, { interval: 2 }).toEqual({})
+})
+
+describe('a batch that the store refuses', () => {
+  /** How often something was to be stored; `error` comes of what has to do with mi-2. */
+  async function openRefusing(error: Error): Promise<() => number> {
+    let times = 0
+    const change: Store['commandChanges']['change'] = (of, work) =>
+      store.commandChanges.change(of, changes => {
+        times += 1
+        const save = changes.saveInvocations.bind(changes)
+        changes.saveInvocations = async rows => {
+          if (rows.some(({ nodeId }) => nodeId === 'mi-2')) throw error
+          await save(rows)
+        }
+        return work(changes)
+      })
+    await commands.close()
+    commands = open({ change })
+    return () => times
+  }
+  const acceptAll = async () => {
+    const { commandId } = await commands.send(newCommand({ maxConcurrency: '100%' }), nodes(5))
+    const given = nodes(5).map(({ nodeId }) => commands.accepted(nodeId, job(commandId)))
+    const settled = await Promise.allSettled(given)
+    return { commandId, refused: settled.map(({ status }) => status === 'rejected') }
+  }
+
+  test.each([
+    ['constraint', new StoreError('constraint', 'no')],
+    ['failed', new StoreError('failed', 'no')],
+    ['a mistake of ours', new TypeError('x is not a function')],
+  ])('for one request (%s) fails only that', async (_name, error) => {
+    await openRefusing(error)
+    const { commandId, refused } = await acceptAll()
+    expect(refused).toEqual([false, false, true, false, false])
+    expect(await details(commandId)).toEqual({ InProgress: 4, Pending: 1 })
+  })
+
+  test.each(['busy', 'full'] as const)('since it is %s is not tried in pieces', async code => {
+    const times = await openRefusing(new StoreError(code, 'later'))
+    const { commandId, refused } = await acceptAll()
+    // The first goes alone, the others together.
+    expect(refused).toEqual([false, true, true, true, true])
+    expect(times()).toBe(2)
+    expect(await details(commandId)).toEqual({ InProgress: 1, Pending: 4 })
+  })
 })
 
 test('results wait to be stored up to a limit; who comes then is told to come later', async () => {

@@ -145,9 +145,15 @@ export class Commands {
     return this.#loop.ask({ kind: 'event', commandId, nodeId, event, steps })
   }
 
-  /** It was deregistered. */
-  nodeGone(nodeId: string): Promise<void> {
-    return this.#loop.ask({ kind: 'gone', nodeId })
+  /** It was deregistered. If it rejects, it is tried again all the same: it is said only once. */
+  async nodeGone(nodeId: string): Promise<void> {
+    const request = { kind: 'gone' as const, nodeId }
+    try {
+      await this.#loop.ask(request)
+    } catch (error) {
+      this.#loop.see(request)
+      throw error
+    }
   }
 
   #onStored({ changed, wake, notifications, orphans, deadline }: Outcome): void {

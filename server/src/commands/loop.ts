@@ -1,5 +1,6 @@
 import type { Clock } from '@sallyport/protocol/clock'
 import type { Logger } from '../logger.ts'
+import { StoreError } from '../store/errors.ts'
 import type { Scope } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import { Batch, type Outcome, type Request } from './batch.ts'
@@ -28,8 +29,13 @@ export type LoopOptions = {
 }
 
 type Waiter = { request: Request; resolve: () => void; reject: (error: unknown) => void }
+/** For notes nobody waits. */
+type Taken = Pick<Waiter, 'request'> & Partial<Waiter>
 
-/** Takes requests in batches, one transaction each. What comes while one runs goes with the next. */
+/**
+ * Takes requests in batches, one transaction each. What comes while one runs goes with the next. Where a batch fails for
+ * something in it, its requests are taken one by one.
+ */
 export class Loop {
   readonly #options: LoopOptions
   #waiting: Waiter[] = []
@@ -100,19 +106,35 @@ export class Loop {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0 || this.#notes.length > 0) {
-      const notes = this.#notes.splice(0, MAX_REQUESTS)
-      const taken = this.#take()
-      try {
-        const requests = [...notes, ...taken.map(({ request }) => request)]
-        this.#finish(await this.#commit(requests))
-        for (const { resolve } of taken) resolve()
-      } catch (error) {
-        for (const { reject } of taken) reject(error)
-        if (taken.length === 0) this.#options.logger.error({ err: error }, 'commands: the store failed')
-      }
+      const notes = this.#notes.splice(0, MAX_REQUESTS).map(request => ({ request }))
+      await this.#deal([...notes, ...this.#take()])
     }
     // In the same turn as the last look, so that nobody is left waiting.
     this.#busy = false
+  }
+
+  async #deal(taken: readonly Taken[]): Promise<void> {
+    let outcome: Outcome
+    try {
+      outcome = await this.#commit(taken.map(({ request }) => request))
+    } catch (error) {
+      if (taken.length === 1 || isOutage(error)) this.#fail(taken, error)
+      else for (const one of taken) await this.#deal([one])
+      return
+    }
+    try {
+      this.#finish(outcome)
+      for (const { resolve } of taken) resolve?.()
+    } catch (error) {
+      this.#fail(taken, error)
+    }
+  }
+
+  #fail(taken: readonly Taken[], error: unknown): void {
+    for (const { reject } of taken) reject?.(error)
+    if (taken.some(({ reject }) => reject === undefined)) {
+      this.#options.logger.error({ err: error }, 'commands: the store failed')
+    }
   }
 
   #take(): Waiter[] {
@@ -147,6 +169,11 @@ export class Loop {
     this.#options.onStored(outcome)
     for (const request of outcome.again) if (!this.#closed) this.see(request)
   }
+}
+
+/** Each of the requests would fail in the same way. */
+function isOutage(error: unknown): boolean {
+  return error instanceof StoreError && (error.code === 'busy' || error.code === 'full')
 }
 
 function weightOf(request: Request): number {

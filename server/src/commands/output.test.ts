@@ -2,8 +2,9 @@ import { mkdir, mkdtemp, readdir, rm, stat, symlink, truncate, writeFile } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CommandOutput, MAXIMUM_STREAM_BYTES, OutputGap, type OutputKey } from './output.ts'
+import { FREE_BYTES, FREE_SHARE, MAXIMUM_COMMAND_BYTES, OutputRoom } from './output-room.ts'
 
 const commandId = '0a1b2c3d-0000-4000-8000-0123456789ab'
 const key: OutputKey = {
@@ -138,4 +139,57 @@ test('what is removed is gone, with that of other commands left', async () => {
   expect(await output.read(key, 0, 1)).toBeUndefined()
   expect(await text(other)).toBe('y')
   await output.remove(commandId)
+})
+
+describe('where there is no more room', () => {
+  const other = { ...key, nodeId: 'mi-11111111111111111' }
+  const stderr: OutputKey = { ...other, stream: 'stderr' }
+  const full = (size: number, added: number) => ({ size, added, full: true })
+  /** All nodes of the command have written so much. */
+  const fill = async (size: number) => {
+    await output.append(key, 0, bytes('x'))
+    await truncate(join(directory, commandId, key.nodeId, 'aws%3arunShellScript.stdout'), size)
+    // The server starts anew.
+    output = new CommandOutput(directory)
+  }
+
+  test('for a command, all of its nodes are told that it is full', async () => {
+    await fill(MAXIMUM_COMMAND_BYTES - 5)
+    expect(await output.append(other, 0, bytes('abc'))).toEqual({ size: 3, added: 3, full: false })
+    expect(await output.append(stderr, 0, bytes('abc'))).toEqual(full(2, 2))
+    expect(await output.append(other, 3, bytes('d'))).toEqual(full(3, 0))
+    expect(await output.append(other, 0, bytes('abc'))).toMatchObject({ size: 3, added: 0 })
+    expect(await text(stderr)).toBe('ab')
+    const next = { ...key, commandId: '0a1b2c3d-0000-4000-8000-000000000000' }
+    expect(await output.append(next, 0, bytes('abc'))).toMatchObject({ full: false })
+    await output.remove(commandId)
+    expect(await output.append(other, 0, bytes('abc'))).toMatchObject({ full: false })
+  })
+
+  test('nodes that write at the same time do not get it twice', async () => {
+    await fill(MAXIMUM_COMMAND_BYTES - 4)
+    const answers = await Promise.all([other, stderr].map(of => output.append(of, 0, bytes('abc'))))
+    expect(answers.map(({ added }) => added).sort()).toEqual([1, 3])
+  })
+
+  test('what could not be written does not count', async () => {
+    await fill(MAXIMUM_COMMAND_BYTES - 3)
+    const room = new OutputRoom(directory)
+    const first = await room.take(commandId, 3)
+    expect((await room.take(commandId, 3)).taken).toBe(0)
+    first.giveBack()
+    expect((await room.take(commandId, 3)).taken).toBe(3)
+  })
+
+  test.each([
+    ['a small disk', 1000 * 4096, 4096, Math.ceil((1000 * 4096 * FREE_SHARE) / 4096)],
+    ['a large one', 1e12, 4096, FREE_BYTES / 4096],
+  ])('on %s, some is left to the store', async (_name, size, bsize, floor) => {
+    const disk = { blocks: size / bsize, bsize, bavail: floor }
+    output = new CommandOutput(directory, new OutputRoom(directory, async () => disk))
+    expect(await output.append(key, 0, bytes('abc'))).toEqual(full(0, 0))
+    disk.bavail++
+    expect(await output.append(key, 0, bytes('abc'))).toEqual({ size: 3, added: 3, full: false })
+    expect(await output.append(key, 3, Buffer.alloc(bsize + 1))).toEqual(full(3, 0))
+  })
 })

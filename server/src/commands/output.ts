@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StoreError } from '../store/errors.ts'
 import { hasCode } from '../store/private-file.ts'
+import { OutputRoom } from './output-room.ts'
 
 /** Of one stream of one step on one node. */
 export const MAXIMUM_STREAM_BYTES = 100 * 1024 * 1024
@@ -35,15 +36,17 @@ export class CommandOutput {
   readonly #directory: string
   /** The last thing that is done to each file: parts of one that come at the same time wait for each other. */
   readonly #turns = new Map<string, Promise<unknown>>()
+  readonly #room: OutputRoom
 
-  constructor(directory: string) {
+  constructor(directory: string, room = new OutputRoom(directory)) {
     this.#directory = directory
+    this.#room = room
   }
 
   /**
    * Keeps what is new in `bytes`, which begin at `offset` of the stream; a part that is given again changes nothing.
-   * `full` once the stream has MAXIMUM_STREAM_BYTES: what comes after is dropped. Throws OutputGap, and StoreError
-   * `full` where the disk is.
+   * `full` once the stream has MAXIMUM_STREAM_BYTES, or there is no more room for the command or on the disk (see
+   * OutputRoom): what comes after is dropped. Throws OutputGap, and StoreError `full` where the disk is all the same.
    */
   append(
     key: OutputKey,
@@ -56,10 +59,23 @@ export class CommandOutput {
       const { size } = await file.stat()
       if (offset > size) throw new OutputGap(size)
       const fresh = bytes.subarray(size - offset).subarray(0, Math.max(0, MAXIMUM_STREAM_BYTES - size))
-      await writeAll(file, fresh, size)
-      const after = size + fresh.length
-      return { size: after, added: fresh.length, full: after >= MAXIMUM_STREAM_BYTES }
+      const added = await this.#keep(key.commandId, file, fresh, size)
+      const after = size + added
+      return { size: after, added, full: after >= MAXIMUM_STREAM_BYTES || added < fresh.length }
     })
+  }
+
+  /** Answers for how many of the bytes there was room. */
+  async #keep(commandId: string, file: FileHandle, bytes: Uint8Array, position: number): Promise<number> {
+    if (bytes.length === 0) return 0
+    const { taken, giveBack } = await this.#room.take(commandId, bytes.length)
+    try {
+      await writeAll(file, bytes.subarray(0, taken), position)
+    } catch (error) {
+      giveBack()
+      throw error
+    }
+    return taken
   }
 
   /** At most `max` bytes from `offset`, and the size of all that is there; undefined if nothing ever came. */
@@ -79,6 +95,7 @@ export class CommandOutput {
 
   async remove(commandId: string): Promise<void> {
     await rm(this.#commandDirectory(commandId), { recursive: true, force: true })
+    this.#room.forget(commandId)
   }
 
   #commandDirectory(commandId: string): string {

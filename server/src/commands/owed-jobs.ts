@@ -32,8 +32,7 @@ export class OwedJobs {
   }
 
   async of(nodeId: string): Promise<OwedJob[]> {
-    const now = this.#options.clock.now()
-    const rows = (await this.#rows(nodeId)).filter(row => !isForgotten(row, now))
+    const rows = await this.#rows(nodeId)
     if (rows.length === 0) return []
     const contents = await this.#options.contents.load(rows.map(row => row.commandId))
     return rows.flatMap(({ commandId, owed }) => {
@@ -83,7 +82,9 @@ export class OwedJobs {
   async #answer(asking: ReadonlyMap<string, Waiter[]>): Promise<void> {
     const { store, scope, clock } = this.#options
     try {
-      const limits = { now: clock.now(), limit: MAX_JOBS }
+      const now = clock.now()
+      const sentSince = now - STOCK_MEMORY_MS
+      const limits = { now, limit: MAX_JOBS, sentSince, remembering: OWN_AGENT_NAME }
       const rows = await store.commandChanges.owed(scope, [...asking.keys()], limits)
       const byNode = new Map<string, OwedInvocation[]>()
       for (const row of rows) {
@@ -98,9 +99,4 @@ export class OwedJobs {
       for (const waiters of asking.values()) for (const { reject } of waiters) reject(error)
     }
   }
-}
-
-function isForgotten({ owed, sentAt, agentName }: OwedInvocation, now: number): boolean {
-  if (owed !== 'command' || sentAt === null) return false
-  return agentName !== OWN_AGENT_NAME && now - sentAt > STOCK_MEMORY_MS
 }

@@ -197,8 +197,12 @@ describe('an agent without a control channel', () => {
   test('is told again of what it does not acknowledge, after ten seconds', async () => {
     const commandId = await send([old])
     expect(await ask()).toHaveLength(1)
-    await askInVain()
-    const [again] = await ask()
+    const timers = api.clock.pending
+    const answer = ask()
+    // One for the end of the hold, one for the message.
+    await expect.poll(() => api.clock.pending, { interval: 2 }).toBe(timers + 2)
+    await api.clock.play(HIDDEN_MS)
+    const [again] = await answer
     expect(again?.MessageId).toBe(`aws.ssm.${commandId}.${old}`)
     // It had it already, and says so in its way.
     expect((await say('DeleteMessage', `aws.ssm.${commandId}.${old}`)).body).toEqual({})

@@ -24,8 +24,10 @@ export const getMessages = operation({
       if (isOfCommands(event)) poll.wake()
     })
     try {
-      let jobs = await takeOwed(context, Destination)
-      while (jobs.length === 0 && (await poll.woken())) jobs = await takeOwed(context, Destination)
+      let { jobs, againIn } = await takeOwed(context, Destination)
+      while (jobs.length === 0 && (await poll.woken(againIn))) {
+        ;({ jobs, againIn } = await takeOwed(context, Destination))
+      }
       return {
         Destination,
         MessagesRequestId,
@@ -38,15 +40,18 @@ export const getMessages = operation({
   },
 })
 
+/** `againIn`: what was delivered and not acknowledged may be delivered again after so many milliseconds. */
+type Taken = { jobs: readonly OwedJob[]; againIn?: number | undefined }
+
 /** What a node is to be told here. An agent with a control channel asks too, for a minute, and is told there. */
-async function takeOwed(context: OperationContext, nodeId: string): Promise<OwedJob[]> {
+async function takeOwed(context: OperationContext, nodeId: string): Promise<Taken> {
   const { commands, store, scope, polls } = context
   const owed = await commands.owed(nodeId)
-  if (owed.length === 0 || (await store.nodes.get(scope, nodeId))?.connected) return []
-  const taken = polls.delivered.take(nodeId, owed)
-  const sent = taken.filter(({ kind }) => kind === 'command').map(({ commandId }) => commandId)
+  if (owed.length === 0 || (await store.nodes.get(scope, nodeId))?.connected) return { jobs: [] }
+  const jobs = polls.delivered.take(nodeId, owed)
+  const sent = jobs.filter(({ kind }) => kind === 'command').map(({ commandId }) => commandId)
   if (sent.length > 0) commands.sent(nodeId, sent)
-  return taken
+  return { jobs, againIn: polls.delivered.hiddenFor(nodeId, owed) }
 }
 
 function toMessage({ now }: OperationContext, nodeId: string, owed: OwedJob): DeliveredMessage {

@@ -187,3 +187,71 @@ test('ten thousand targets keep nobody waiting', { timeout: 60_000 }, async () =
   expect(sent.at(-1)?.targets).toHaveLength(10_000)
   expect(sent.at(-1)?.targets.filter(target => target.refused)).toEqual([])
 })
+
+describe('parameters of Parameter Store that a command refers to', () => {
+  const arn = (name: string) => `arn:aws:ssm:${scope.region}:${scope.accountId}:parameter/${name}`
+  const commands = (...lines: string[]) => ({ InstanceIds: [web], Parameters: { commands: lines } })
+  const document = (Name: string, parameters: object, runCommand: string[]) =>
+    api.ok('CreateDocument', {
+      Name,
+      DocumentType: 'Command',
+      Content: JSON.stringify({
+        schemaVersion: '2.2',
+        parameters,
+        mainSteps: [{ action: 'aws:runShellScript', name: 'one', inputs: { runCommand } }],
+      }),
+    })
+  let bob: Awaited<ReturnType<typeof user>>
+
+  beforeAll(async () => {
+    for (const Name of ['/app/url', '/db/url']) {
+      await api.ok('PutParameter', { Name, Value: 'v', Type: 'String' })
+    }
+    bob = await user(allow('ssm:SendCommand'), allow('ssm:GetParameters', arn('app/*')))
+    await document('Own', {}, ['echo {{ssm:/db/url}}'])
+    await document('Named', { name: { type: 'String' } }, ['echo {{ssm:{{ name }}}}'])
+    const halves = { a: { type: 'String', default: '{{' }, b: { type: 'String' } }
+    await document('Halves', halves, ['echo {{ a }}{{b}}'])
+    const map = { options: { type: 'StringMap' } }
+    await document('Map', map, ['echo {{ options }}', '{{ options }}'])
+  })
+
+  test('in its own parameters the sender must be allowed to read', async () => {
+    expect((await send(commands('echo {{ssm:/app/url}} {{ ssm:/app/url:1 }}'), bob)).code).toBeUndefined()
+    const { code, message } = await send(commands('uptime', 'echo {{ssm:/db/url:1}}'), bob)
+    expect(code).toBe('AccessDeniedException')
+    expect(message).toContain(`perform: ssm:GetParameters on resource: ${arn('db/url')} because`)
+  })
+
+  test('are denied whether they exist or not', async () => {
+    const [there, not] = await Promise.all(
+      ['/db/url', '/db/nope'].map(name => send(commands(`echo {{ssm:${name}}}`), bob)),
+    )
+    expect(not?.code).toBe('AccessDeniedException')
+    expect(not?.message).toBe(there?.message.replaceAll('db/url', 'db/nope'))
+    expect((await send(commands('{{ssm:/app/nope}}'), bob)).code).toBe('InvalidParameters')
+  })
+
+  test('in the document are up to who wrote it', async () => {
+    const own = { DocumentName: 'Own', InstanceIds: [web], Parameters: {} }
+    expect((await send(own, bob)).code).toBeUndefined()
+  })
+
+  test.each([
+    ['Named', { name: ['/db/url'] }, { name: ['/app/url'] }],
+    ['Halves', { b: ['ssm:/db/url}}'] }, { b: ['ssm:/app/url}}'] }],
+    ['Map', { options: ['{"a":"{\\u007bssm:/db/url}}"}'] }, { options: ['{"a":"{\\u007bssm:/app/url}}"}'] }],
+  ])('are found also where they are made of parts (%s)', async (DocumentName, denied, allowed) => {
+    const command = { DocumentName, InstanceIds: [web] }
+    const { code, message } = await send({ ...command, Parameters: denied }, bob)
+    expect(code).toBe('AccessDeniedException')
+    expect(message).toContain(`perform: ssm:GetParameters on resource: ${arn('db/url')} because`)
+    expect((await send({ ...command, Parameters: allowed }, bob)).code).toBeUndefined()
+  })
+
+  test('are not so many that deciding on them takes long', async () => {
+    const lines = Array.from({ length: 101 }, (_, i) => `{{ssm:/app/${i}}}`)
+    const { code, message } = await send(commands(...lines), bob)
+    expect([code, message]).toEqual(['InvalidParameters', expect.stringContaining('101 parameters')])
+  })
+})

@@ -11,14 +11,27 @@ export async function deregisterNode(context: OperationContext, nodeId: string):
   if (!(await store.nodes.deregister(scope, nodeId, now))) return false
   // First whoever has its channels, who can tell the node about its sessions.
   await bus.publish(nodeSubject(scope, nodeId), { type: 'deregistered' })
-  await endSessions(context, nodeId)
-  await commands.nodeGone(nodeId)
-  await store.profileAssociations.removeForNode(scope, nodeId)
-  await store.tags.clear(scope, nodeResourceTypes[kindOfNode(nodeId)], nodeId)
-  for (const task of await store.tasks.listForNode(scope, nodeId)) {
-    await store.tasks.delete(scope, task.taskId)
-  }
+  await all([
+    () => endSessions(context, nodeId),
+    () => commands.nodeGone(nodeId),
+    () => store.profileAssociations.removeForNode(scope, nodeId),
+    () => store.tags.clear(scope, nodeResourceTypes[kindOfNode(nodeId)], nodeId),
+    () => removeTasks(context, nodeId),
+  ])
   return true
+}
+
+/** One after the other, and none is left out because one before it failed: nobody can ask for the rest afterwards. */
+async function all(steps: ReadonlyArray<() => Promise<unknown>>): Promise<void> {
+  const errors: unknown[] = []
+  for (const step of steps) await step().catch((error: unknown) => errors.push(error))
+  if (errors.length > 0) throw errors[0]
+}
+
+async function removeTasks({ store, scope }: OperationContext, nodeId: string): Promise<void> {
+  for (const { taskId } of await store.tasks.listForNode(scope, nodeId)) {
+    await store.tasks.delete(scope, taskId)
+  }
 }
 
 const PAGE = 500

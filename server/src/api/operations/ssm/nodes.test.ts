@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { accessSubject, nodeSubject, sessionSubject } from '@sallyport/server/bus/bus'
 import { testScope as scope } from '@sallyport/server/store/testing'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createRole } from '../../node-testing.ts'
 import { type ApiForTest, nodeKeys, openApi, publicKeyText, read, spki } from '../../testing.ts'
 
@@ -256,6 +256,17 @@ describe('a node', () => {
     expect(await api.store.tags.list(scope, 'ManagedInstance', node)).toEqual([])
     expect(await api.code('DeregisterManagedInstance', { InstanceId: node })).toBe('InvalidInstanceId')
     expect(await api.code('StartSession', { Target: node })).toBe('TargetNotConnected')
+  })
+
+  test('that is deregistered loses the rest also where something of it fails', async () => {
+    const node = await api.onlineNode({ Tags: [{ Key: 'k', Value: 'v' }] })
+    await api.ok('StartSession', { Target: node })
+    const nodeGone = vi.spyOn(api.commands, 'nodeGone').mockRejectedValueOnce(new Error('the store is busy'))
+    expect(await api.code('DeregisterManagedInstance', { InstanceId: node })).toBe('InternalServerError')
+    expect(nodeGone).toHaveBeenCalledOnce()
+    nodeGone.mockRestore()
+    expect(await api.store.tasks.listForNode(scope, node)).toEqual([])
+    expect(await api.store.tags.list(scope, 'ManagedInstance', node)).toEqual([])
   })
 
   test('is not to be deregistered under a name that no node has', async () => {

@@ -13,7 +13,7 @@ const BATCH = 50
  * or is a SecureString, which no command may contain.
  */
 export async function checkParameterReferences(context: ParameterSources, value: unknown): Promise<void> {
-  const names = [...new Set(referencesIn(value))]
+  const names = [...referencesIn(value)]
   for (let at = 0; at < names.length; at += BATCH) {
     const batch = names.slice(at, at + BATCH)
     const found = await Promise.all(batch.map(name => find(context, name)))
@@ -40,14 +40,20 @@ function check(name: string, found: FoundParameter | undefined): void {
   )
 }
 
-function referencesIn(value: unknown): string[] {
-  const found: string[] = []
+/** The names that the texts in it refer to. */
+export function referencesIn(value: unknown): Set<string> {
+  const found = new Set<string>()
+  for (const text of textsIn(value)) {
+    for (const [, name = ''] of text.matchAll(REFERENCE)) found.add(name)
+  }
+  return found
+}
+
+export function* textsIn(value: unknown): Iterable<string> {
   const left: unknown[] = [value]
   while (left.length > 0) {
     const next = left.pop()
-    if (typeof next === 'string') {
-      for (const [, name = ''] of next.matchAll(REFERENCE)) found.push(name)
-    } else if (typeof next === 'object' && next !== null) left.push(...Object.values(next))
+    if (typeof next === 'string') yield next
+    else if (typeof next === 'object' && next !== null) left.push(...Object.values(next))
   }
-  return found
 }

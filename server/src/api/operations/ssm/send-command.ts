@@ -20,6 +20,7 @@ import { decidedTargets, toTarget } from './command-access.ts'
 import { COMMAND_SERVICE, readSettings, roleOf } from './command-settings.ts'
 import { checkDuplicates, isNodeId, namedNodes, registeredNodes, targetedNodes } from './command-targets.ts'
 import { describeCommand } from './commands.ts'
+import { decideMadeUp, referenceChecks } from './made-up-references.ts'
 import { checkParameterReferences } from './parameter-references.ts'
 
 const DEFAULT_TIMEOUT_S = 3600
@@ -41,6 +42,7 @@ export const sendCommand = operation({
           .map(id => nodeCheck(context, id)),
       )),
       ...(await settingsChecks(context, input)),
+      ...(await referenceChecks(context, input.Parameters)),
     ],
   }),
   run: async (context, input, principal) => {
@@ -58,6 +60,8 @@ export const sendCommand = operation({
     )
     checkHash(document, input)
     const command = newCommand(input, document, await readSettings(context, input), context.now, principal)
+    // First, so that nobody learns which parameters there are.
+    await decideMadeUp(context, principal, document.content, command.boundParameters)
     await checkParameterReferences(context, [command.documentContent, command.boundParameters])
     const targets =
       InstanceIds.length > 0

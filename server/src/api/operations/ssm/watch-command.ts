@@ -1,8 +1,8 @@
 import { ssmOperations } from '@sallyport/protocol/api/ssm'
 import type { WatchCommandOutput, WatchedInvocation } from '@sallyport/protocol/api/ssm-commands'
 import type { BusMessage } from '@sallyport/server/bus/bus'
-import type { CommandSummary } from '@sallyport/server/store/commands'
 import type { InvocationRow } from '@sallyport/server/store/schema'
+import type { CommandLook } from '../../command-looks.ts'
 import { gatherMsFor } from '../../command-watches.ts'
 import { type OperationContext, operation } from '../../operation.ts'
 import { grouped, responseCode } from './command-steps.ts'
@@ -21,15 +21,23 @@ export const watchCommand = operation({
     const commandId = readCommandId(input.CommandId)
     const first = await store.commands.summary(scope, commandId)
     if (first === undefined) throw noCommand(commandId)
+    const gatherMs = after === undefined ? 0 : gatherMsFor(first)
     return await commandWatches.until({
       commandId,
       ms: WaitSeconds * 1000,
       gone,
-      gatherMs: after === undefined ? 0 : gatherMsFor(first),
+      gatherMs,
       concerns: isChange,
       look: async () => {
-        const command = (await store.commands.summary(scope, commandId)) ?? first
-        const changes = await changesOf(context, command, after ?? 0, MaxResults)
+        const look = await commandWatches.looks.look({
+          commandId,
+          after: after ?? 0,
+          maxAgeMs: gatherMs,
+          summary: async () => (await store.commands.summary(scope, commandId)) ?? first,
+          counts: () => store.invocations.counts(scope, commandId),
+        })
+        const changes = await changesOf(context, look, after ?? 0, MaxResults)
+        const { command } = look
         // Nothing comes after the end.
         const done = after === undefined || command.revision > after || command.endedAt !== null
         return { answer: changes, done }
@@ -41,15 +49,12 @@ export const watchCommand = operation({
 /** The command as it was at its revision, with the invocations that have not changed since. */
 async function changesOf(
   { store, scope }: OperationContext,
-  command: CommandSummary,
+  { command, counts }: CommandLook,
   after: number,
   limit: number,
 ): Promise<WatchCommandOutput> {
   const { commandId, revision } = command
-  const [rows, counts] = await Promise.all([
-    store.invocations.changedSince(scope, commandId, after, limit),
-    store.invocations.counts(scope, commandId),
-  ])
+  const rows = await store.invocations.changedSince(scope, commandId, after, limit)
   const told = rows.filter(row => row.revision <= revision)
   const last = told.at(-1)?.revision ?? after
   const more = rows.length === limit && last < revision
