@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
+/** Of expect.poll where a test says nothing else: on a shared machine what takes a moment may take seconds. */
+const POLL_MS = 10_000
+
 export default defineConfig({
   test: {
     projects: [
@@ -10,6 +13,7 @@ export default defineConfig({
           isolate: false,
           // A property test that takes a second may take ten on a shared machine.
           testTimeout: 30_000,
+          expect: { poll: { timeout: POLL_MS } },
         },
       },
       {
@@ -19,6 +23,7 @@ export default defineConfig({
           exclude: ['e2e/architecture.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          expect: { poll: { timeout: POLL_MS } },
           // Two at once want an `ssm-user` that neither makes and takes away: scripts/test.mjs sees to that.
           fileParallelism: process.env.SALLYPORT_TEST_TWO_AT_ONCE !== undefined,
           // On a shared machine a terminal may starve for seconds. A retried test is named in the output.

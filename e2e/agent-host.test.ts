@@ -179,7 +179,8 @@ describe('the command line of the agent', () => {
     const files = await readdir(stateDirectory)
     expect(files).toContain('registration.json')
     for (const file of files) {
-      expect([file, (await stat(join(stateDirectory, file))).mode & 0o777]).toEqual([file, 0o600])
+      const found = await stat(join(stateDirectory, file))
+      expect([file, found.mode & 0o777]).toEqual([file, found.isDirectory() ? 0o700 : 0o600])
     }
   })
 })

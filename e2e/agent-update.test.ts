@@ -76,8 +76,8 @@ async function run(document: string, ...parameters: string[]): Promise<any> {
     ...(parameters.length === 0 ? [] : ['--parameters', ...parameters]),
   )
   for (;;) {
-    const command = ['--command-id', Command.CommandId, '--instance-id', nodeId]
-    const invocation = await stack.api('get-command-invocation', ...command)
+    const input = { CommandId: Command.CommandId, InstanceId: nodeId }
+    const invocation = await stack.ask('GetCommandInvocation', input)
     if (!['Pending', 'InProgress', 'Delayed'].includes(invocation.Status)) return invocation
     await sleep(50)
   }

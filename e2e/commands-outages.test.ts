@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Fleet } from './fleet.ts'
 import { type Stack, startStack } from './stack.ts'
@@ -53,14 +54,16 @@ test(`a command on ${NODES} nodes survives ${KILLS} crashes of the server: each 
 /** How many have ended, once more have than before. */
 async function progress(commandId: string, before: number): Promise<number> {
   for (;;) {
-    const { Commands } = await stack.api('list-commands', '--command-id', commandId)
+    const { Commands } = await stack.ask('ListCommands', { CommandId: commandId })
+    await sleep(20)
     if (Commands[0].CompletedCount > before) return Commands[0].CompletedCount
   }
 }
 
 async function untilEnded(commandId: string): Promise<object> {
   for (;;) {
-    const { Commands } = await stack.api('list-commands', '--command-id', commandId)
+    const { Commands } = await stack.ask('ListCommands', { CommandId: commandId })
+    await sleep(20)
     if (!['Pending', 'InProgress'].includes(Commands[0].Status)) return Commands[0]
   }
 }

@@ -119,7 +119,8 @@ describe('a node', () => {
       const terminal = openTerminal({
         file: `${binDirectory}/sallyport`,
         args: ['command', ...args],
-        env: stack.env,
+        // Our own headings would be bold.
+        env: { ...stack.env, NO_COLOR: '1' },
       })
       onTestFinished(() => terminal[Symbol.asyncDispose]())
       expect(await terminal.exited).toMatchObject({ exitCode: 0 })

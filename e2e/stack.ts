@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { type ApiClient, createClient } from '@sallyport/cli/client'
 import { type Environment, type RunResult, run } from './terminal.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -58,6 +59,7 @@ export class Stack {
   #ports = { https: 0, http: 0 }
   #administrator: { AWS_ACCESS_KEY_ID?: string; AWS_SECRET_ACCESS_KEY?: string } = {}
   #caHash = ''
+  #client: ApiClient | undefined
 
   constructor(directory: string, options: StackOptions = {}) {
     this.directory = directory
@@ -207,6 +209,20 @@ export class Stack {
     const { code, stdout, stderr } = await this.aws(service, operation, ...args)
     if (code !== 0) throw new Error(`aws ${service} ${operation}: ${stderr}`)
     return stdout.trim() === '' ? {} : JSON.parse(stdout)
+  }
+
+  /** An operation of ssm without the aws command, whose start takes longer than all the rest: for who asks again and again. */
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of whatever operation was called
+  async ask(operation: string, input: Record<string, unknown>): Promise<any> {
+    const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = this.env
+    this.#client ??= createClient({
+      endpoint: new URL(this.endpoint),
+      region: 'us-east-1',
+      credentials: async () => ({ accessKeyId, secretAccessKey }),
+      ca: readFileSync(this.caFile, 'utf8'),
+      env: {},
+    })
+    return await this.#client.call('ssm', operation, input)
   }
 
   async aws(...args: string[]): Promise<RunResult> {

@@ -22,6 +22,8 @@ const NAMESPACES = ['--mount', '--pid', '--fork', '--mount-proc', '--kill-child'
 export type StockAgentOptions = {
   /** Where the agent finds the server, if that is not the stack's endpoint. */
   endpoint?: string
+  /** As old agents are: it has no control channel and polls ec2messages for all its life. */
+  polls?: boolean
 }
 
 /**
@@ -32,28 +34,36 @@ export class StockAgent implements AsyncDisposable {
   readonly nodeId: string
   readonly directory: string
   readonly #stack: Stack
+  readonly #polls: boolean
   #process: Service | undefined
 
   /** Registers with a new activation, starts, and waits until the node is online. */
   static async start(stack: Stack, programs: string, name: string, options: StockAgentOptions = {}) {
     const directory = join(stack.directory, name)
-    await install(programs, directory, options.endpoint ?? stack.endpoint)
-    const agent = new StockAgent(stack, directory, await register(stack, directory, name))
+    await install(programs, directory, options.endpoint ?? stack.endpoint, options.polls === true)
+    const nodeId = await register(stack, directory, name)
+    const agent = new StockAgent(stack, directory, nodeId, options.polls === true)
     await agent.start()
     return agent
   }
 
-  private constructor(stack: Stack, directory: string, nodeId: string) {
+  private constructor(stack: Stack, directory: string, nodeId: string, polls: boolean) {
+    this.#polls = polls
     this.#stack = stack
     this.directory = directory
     this.nodeId = nodeId
   }
 
   async start(): Promise<void> {
-    const online = this.#stack.server.waitForLine(new RegExp(`"nodeId":"${this.nodeId}".*"node online"`))
+    const sign = this.#polls ? /"operation":"UpdateInstanceInformation".*"status":200/ : this.#online()
+    const online = this.#stack.server.waitForLine(sign)
     const [file, ...args] = inNamespaces(this.#stack, this.directory, [])
     this.#process = new Service(file, args, {})
     await online
+  }
+
+  #online(): RegExp {
+    return new RegExp(`"nodeId":"${this.nodeId}".*"node online"`)
   }
 
   /** What the agent wrote about itself. */
@@ -73,7 +83,7 @@ export class StockAgent implements AsyncDisposable {
   }
 }
 
-async function install(programs: string, directory: string, endpoint: string): Promise<void> {
+async function install(programs: string, directory: string, endpoint: string, polls: boolean): Promise<void> {
   const folder = join(directory, 'agent')
   await mkdir(join(folder, 'configuration'), { recursive: true, mode: 0o755 })
   for (const name of ['state', 'logs', 'home', 'root']) await mkdir(join(directory, name), { mode: 0o755 })
@@ -85,7 +95,8 @@ async function install(programs: string, directory: string, endpoint: string): P
   const configuration = {
     Mds: { Endpoint: endpoint },
     Ssm: { Endpoint: endpoint },
-    Mgs: { Region: 'us-east-1', Endpoint: endpoint },
+    // Nobody listens on the discard port.
+    Mgs: { Region: 'us-east-1', Endpoint: polls ? 'https://127.0.0.1:9' : endpoint },
     Agent: { Region: 'us-east-1' },
     Identity: { ConsumptionOrder: ['OnPrem'] },
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Stack, startStack } from './stack.ts'
 import { StockAgent } from './stock-agent.ts'
@@ -80,6 +81,23 @@ describe.runIf(stockAgent !== undefined)(`commands on the unmodified agent${note
       commands: [`sort -n ${file} | tr '\\n' ' '; rm ${file}`],
     })
     expect(listed.plugins[0]?.Output).toBe(`${Array.from({ length: 30 }, (_, at) => at).join(' ')} `)
+  }, 180_000)
+
+  test('an agent without a control channel gets its commands, and their cancellation, by ec2messages', async () => {
+    await using old = await StockAgent.start(stack, stockAgent ?? '', 'old', { polls: true })
+    expect(await stack.api('get-connection-status', '--target', old.nodeId)).toMatchObject({
+      Status: 'notconnected',
+    })
+    const parameters = { commands: ['echo out; echo err >&2; exit 3'] }
+    const [theirs, own] = await Promise.all([
+      result('AWS-RunShellScript', old.nodeId, parameters),
+      result('AWS-RunShellScript', ours, parameters),
+    ])
+    expect(theirs).toEqual(own)
+    const id = await send('AWS-RunShellScript', old.nodeId, { commands: ['sleep 600'] })
+    while ((await invocation(id, old.nodeId)).Status !== 'InProgress');
+    await stack.api('cancel-command', '--command-id', id)
+    expect(await ended(id, old.nodeId)).toMatchObject({ Status: 'Cancelled' })
   }, 180_000)
 
   test('a cancelled one ends as Cancelled', async () => {
@@ -195,10 +213,9 @@ function invocation(id: string, nodeId: string): Promise<Invocation> {
 
 async function ended(id: string, nodeId: string): Promise<Invocation> {
   for (;;) {
-    const { CommandInvocations } = await stack.api(
-      'list-command-invocations',
-      ...['--command-id', id, '--instance-id', nodeId],
-    )
+    const input = { CommandId: id, InstanceId: nodeId }
+    const { CommandInvocations } = await stack.ask('ListCommandInvocations', input)
     if (TERMINAL.test(CommandInvocations[0].Status)) return CommandInvocations[0]
+    await sleep(20)
   }
 }
