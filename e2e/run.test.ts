@@ -77,7 +77,7 @@ describe('a command on several nodes', () => {
       'Key=env,Value=dev',
     )
     expect((await stack.sallyport('run', 'tag:env=dev,test', '--', 'echo tagged')).stdout).toBe('tagged\n')
-    const all = await stack.sallyport('run', '--all', '--json', '--', 'echo hi')
+    const all = await stack.sallyport('run', '--all', '--yes', '--json', '--', 'echo hi')
     expect(all.code).toBe(0)
     const { Nodes } = JSON.parse(all.stdout)
     expect(Nodes.map((node: { StandardOutput: string }) => node.StandardOutput)).toEqual([
