@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config'
 /** Of expect.poll where a test says nothing else: on a shared machine what takes a moment may take seconds. */
 const POLL_MS = 10_000
 
+/** On a shared machine a terminal or a process may starve for seconds. A retried test is named in the output. */
+const RETRIES = process.env.CI ? 1 : 0
+
 export default defineConfig({
   test: {
     projects: [
@@ -14,6 +17,7 @@ export default defineConfig({
           // A property test that takes a second may take ten on a shared machine.
           testTimeout: 30_000,
           expect: { poll: { timeout: POLL_MS } },
+          retry: RETRIES,
         },
       },
       {
@@ -26,8 +30,7 @@ export default defineConfig({
           expect: { poll: { timeout: POLL_MS } },
           // Two at once want an `ssm-user` that neither makes and takes away: scripts/test.mjs sees to that.
           fileParallelism: process.env.SALLYPORT_TEST_TWO_AT_ONCE !== undefined,
-          // On a shared machine a terminal may starve for seconds. A retried test is named in the output.
-          retry: process.env.CI ? 1 : 0,
+          retry: RETRIES,
         },
       },
     ],
