@@ -20,6 +20,7 @@ export class Announcements {
   readonly #options: Options
   readonly #nodes = new Set<string>()
   #running = false
+  #cancel: () => void = () => {}
   #closed = false
 
   constructor(options: Options) {
@@ -39,6 +40,7 @@ export class Announcements {
   close(): void {
     this.#closed = true
     this.#nodes.clear()
+    this.#cancel()
   }
 
   #tell(): void {
@@ -53,7 +55,7 @@ export class Announcements {
     }
     this.#running = this.#nodes.size > 0
     if (!this.#running) return
-    if (full) clock.after(RETRY_MS, () => this.#tell())
+    if (full) this.#cancel = clock.after(RETRY_MS, () => this.#tell())
     else this.#tellLater()
   }
 
@@ -61,10 +63,10 @@ export class Announcements {
   #tellLater(): void {
     const { clock } = this.#options
     const due = clock.monotonic() + PAUSE_MS
-    clock.after(PAUSE_MS, () => {
+    this.#cancel = clock.after(PAUSE_MS, () => {
       const late = clock.monotonic() - due
       if (late < PAUSE_MS) this.#tell()
-      else clock.after(Math.min(late, LONGEST_PAUSE_MS), () => this.#tell())
+      else this.#cancel = clock.after(Math.min(late, LONGEST_PAUSE_MS), () => this.#tell())
     })
   }
 
