@@ -2,7 +2,7 @@ import type { Kysely, Transaction } from 'kysely'
 import { commandRemovalIn } from './command-removal.ts'
 import type { CommandRow, InvocationRow, Schema, Scope, StepResultRow } from './schema.ts'
 
-const stateColumns = [
+export const stateColumns = [
   'commandId',
   'requestedAt',
   'timeoutSeconds',

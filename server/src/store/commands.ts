@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { stateColumns } from './command-changes.ts'
 import { fromColumn } from './json-column.ts'
 import { type Page, type PageRequest, rowsToRead, startAfter, toPage } from './pages.ts'
 import type { CommandRow, CommandStatus, Json, Schema, Scope } from './schema.ts'
@@ -29,9 +30,9 @@ export type CommandFilters = {
 }
 
 const summaryColumns = [
+  ...stateColumns,
   'accountId',
   'region',
-  'commandId',
   'documentName',
   'documentVersion',
   'parameters',
@@ -39,28 +40,9 @@ const summaryColumns = [
   'targets',
   'comment',
   'ownerArn',
-  'requestedAt',
-  'timeoutSeconds',
-  'executionMs',
   'expiresAt',
   'maxConcurrency',
   'maxErrors',
-  'concurrencyLimit',
-  'errorLimit',
-  'settings',
-  'status',
-  'details',
-  'targetCount',
-  'waitingCount',
-  'activeCount',
-  'completedCount',
-  'successCount',
-  'errorCount',
-  'deliveryTimedOutCount',
-  'cancelledCount',
-  'cancelRequestedAt',
-  'endedAt',
-  'revision',
 ] as const
 
 /** Commands, for those who want to know of them; what changes them is in command-changes.ts. */
